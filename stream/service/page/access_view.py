@@ -120,6 +120,10 @@ class AccessView:
         return cls(tuple(sorted(rows, key=_place)), tuple(ordered), tuple(found.teams))
 
     @property
+    def usable_keys(self) -> list[KeyRow]:
+        return [row for row in self.keys if not row.ended]
+
+    @property
     def projects(self) -> list[str]:
         named = [line.grant.project for row in self.rows for line in row.roles]
         return sorted({project for project in [*named, *(row.key.project for row in self.keys)] if project})
