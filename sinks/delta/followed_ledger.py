@@ -24,7 +24,7 @@ _CELL = SpaceCell._fields
 
 
 class FollowedLedger:
-    """Each commit of moments tells in the log what it changes here, so both are there or neither (ADR 0070). The writer
+    """Each commit of moments tells in the log what it changes here, so both are there or neither (ADR 0073). The writer
     keeps this in memory too, from `begin` on; who only reads reads the log. `looking` and `writing` are the same
     tables, opened twice: `settle` may run in a thread beside look-ups.
     """

@@ -90,7 +90,7 @@ class DeltaTables:
 
     def committed(self, *numbers: Number) -> dict[str, Any]:
         """How `deltalake` commits: with these numbers, and without cleaning the log, of which the ledger may need more
-        than a reader (ADR 0070).
+        than a reader (ADR 0073).
         """
         from deltalake import PostCommitHookProperties
 
