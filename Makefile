@@ -111,7 +111,7 @@ bench-peers: .venv/.installed assets ## the same footage through a plain script,
 bench-service: .venv/.installed ## what HTTP, rights and audit add to a search, and 200 people searching at once
 	$(BIN)/python -m benchmarks.service_speed
 
-bench-shots: .venv/.installed assets ## what looking where something can be saves of the shot network, and loses (an hour)
+bench-shots: .venv/.installed assets ## what looking where something can be saves of the shot network, and loses (20 minutes)
 	$(BIN)/python -m benchmarks.shot_windows
 
 bench-transcode: .venv/.installed ## what transcoding in parts costs beside one bare encode, and what a second worker gains
