@@ -83,6 +83,7 @@ class DecodePool:
         self._starter = ThreadPoolExecutor(1, "rushes-decoders")  # a child ends with the thread that started it
         self._free = threading.Condition()
         self._warming, self._warm = threading.Lock(), False
+        self._brief = 0  # who waits for a child that they need only briefly
         self._closed = False
         self._seats = tuple(_Seat() for _ in range(children))
         # Longest idle first, so that all children are used and wear out alike.
@@ -143,7 +144,7 @@ class DecodePool:
 
     def inspect(self, uri: str, tenant: str = "default") -> Inspection:
         """What the plan stage must know about a source of the tenant; see `decoders.protocol.Inspection`."""
-        with self._child(uri, tenant, ()) as child:
+        with self._child(uri, tenant, (), brief=True) as child:
             child.allow_cpu(self._limits.cpu_s)
             child.send({"do": "inspect"})
             child.busy = True
@@ -206,9 +207,11 @@ class DecodePool:
                 raise ChildDied(NONSENSE)
 
     @contextmanager
-    def _child(self, uri: str, tenant: str, waiting: "list[int] | tuple[()]") -> Iterator[ChildProcess]:
+    def _child(
+        self, uri: str, tenant: str, waiting: "list[int] | tuple[()]", *, brief: bool = False
+    ) -> Iterator[ChildProcess]:
         """A free child, started and idle. If it ends, the error names the URI and the cells that are still missing."""
-        seat = self._take(uri)
+        seat = self._take(uri, brief=brief)
         try:
             child = self._idle_child(seat)
             child.serve(uri, self._policy_of(tenant))
@@ -217,10 +220,17 @@ class DecodePool:
         finally:
             self._give_back(seat)
 
-    def _take(self, uri: str) -> _Seat:
-        """The idle seat whose child has this source open, else the seat that is idle for longest."""
+    def _take(self, uri: str, *, brief: bool) -> _Seat:
+        """The idle seat whose child has this source open, else the seat that is idle for longest. Who needs it only
+        briefly goes first: otherwise a clip would not even be looked at before the spans of a film are decoded.
+        """
         with self._free:
-            self._free.wait_for(lambda: self._closed or self._idle)
+            self._brief += brief
+            try:
+                self._free.wait_for(lambda: self._closed or (self._idle and (brief or not self._brief)))
+            finally:
+                self._brief -= brief
+                self._free.notify_all()
             if self._closed:
                 raise _pool_closed()
             # A child that has the source open saves the open and the blocks in its memory.
@@ -287,7 +297,7 @@ class DecodePool:
         with self._free:
             if not self._closed:
                 self._idle.append(seat)
-                self._free.notify()
+                self._free.notify_all()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream.broker.contract import Record
 from stream.clock import Clock, SystemClock
 from stream.events.aim import Aim
 from stream.events.annotations import Annotations
@@ -184,6 +185,7 @@ class Understanding:
             max_unread_bytes=4 * MIB,
             admission=AdmissionPolicy(
                 tenant_credit=self.settings.tenant_credit_s,
+                asset_credit=self.settings.tenant_credit_s / 2,
                 credit=TENANTS_AT_ONCE * self.settings.tenant_credit_s,
                 tenant_assets=self.settings.tenant_assets,
                 assets=TENANTS_AT_ONCE * self.settings.tenant_assets,
@@ -228,6 +230,8 @@ class Understanding:
             targets=(FRAMES.name, ANNOTATIONS.name, PROGRESS.name),
             operator=lambda: DecodeOperator(self.pool, self.pool.warm),
             concurrency=children,
+            # A film has all its spans here at once. A clip that comes later must not wait for them.
+            in_turn=content_of_span,
             throttled_by=(FRAMES.name,),
             max_unread_bytes=48 * MIB,
             resources=self._with_pool(float(children), 2 << 30),
@@ -363,6 +367,11 @@ class CurrentLedger:
             for ledger in (self._index, self._delta)
         )
         return found | {name: Outcome.DONE for name, order in index.items() if delta.get(name) == order}
+
+
+def content_of_span(record: Record) -> bytes:
+    """Whose turn it is to be decoded, by the key of the record (`SpanPlanned.partition_key`)."""
+    return record.key.rpartition(b"/")[0]
 
 
 def _divided(launch: Launch, stage: str, shards: int) -> Launch:

@@ -24,7 +24,8 @@ class AdmissionPolicy:
     At most `read_ahead_records` (and bytes) wait inside the worker, where tenants overtake each other; the rest waits
     in the topic. A tenant is served while it has less than `tenant_credit` and fewer than `tenant_assets` outstanding,
     and while all tenants together have less than `credit` and fewer than `assets`. The credit bounds the work of long
-    assets, the number that of short ones (ADR 0026). One asset may overdraw the credit. The batch lane alone leaves
+    assets, the number that of short ones (ADR 0026). One asset may overdraw the credit, and counts for
+    no more than `asset_credit`. The batch lane alone leaves
     half of the common limits free. Where interactive assets wait too, it gets `batch_share` of the turns and of what is
     outstanding, and so of the later stages, which work in order of arrival. `record_cost` is the cost of an inspection;
     no part counts less. A part is outstanding until a stage of `settled_by` or a failure reports it, or until it is
@@ -36,6 +37,7 @@ class AdmissionPolicy:
     credit: float
     tenant_assets: float = math.inf
     assets: float = math.inf
+    asset_credit: float = math.inf
     batch_share: float = 0.2
     quantum: float = 10.0
     record_cost: float = 1.0

@@ -17,6 +17,7 @@ from stream.topology.topics import Topic
 from stream.worker.context import StageContext
 from stream.worker.dead_letters import identity
 from stream.worker.fair_queue import Claim, Credits, FairQueue
+from stream.worker.in_turn import InTurn
 from stream.worker.outstanding import Outstanding, PartName
 from stream.worker.queues import BatchQueue, Queue
 from stream.worker.urgent_first import UrgentFirst
@@ -48,6 +49,8 @@ class Planning(Protocol):
 def queue_of(context: StageContext) -> Queue:
     """The queue that holds the stage's records until their first attempt. Raises `ValueError`."""
     stage, operator = context.stage, context.operator
+    if stage.in_turn is not None:
+        return InTurn(stage.in_turn)
     if stage.admission is None:
         return UrgentFirst(stage.batch, stage.urgent_sources) if stage.urgent_sources else BatchQueue(stage.batch)
     admission = Admission(stage, stage.admission, context.topics, context.decoder, context.clock)

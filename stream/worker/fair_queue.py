@@ -162,6 +162,7 @@ class Credits:
         self._stage = stage
         self._unit = unit
         self._parts: dict[Owner, dict[tuple[AssetVersion, int], _Held]] = {}
+        self._whole: dict[Owner, int] = {}
         self._tenants: defaultdict[str, int] = defaultdict(int)
         self._subjects: defaultdict[str, int] = defaultdict(int)
         self._reported_s: dict[str, float] = {}
@@ -227,8 +228,7 @@ class Credits:
         parts = self._parts[owner]
         if part not in parts:
             held = parts[part] = _Held(self.cost(report), lane_of(report.priority or "interactive"))
-            self._tenants[owner.tenant] += held.cost
-            self._count(held, 1)
+            self._count(owner, [held], 1)
 
     def _settle(self, subject: SubjectKey, parts: Iterable[tuple[AssetVersion, int]], now_s: float) -> None:
         if subject.tenant in self._reported_s:
@@ -238,9 +238,7 @@ class Credits:
     def _remove(self, owner: Owner, parts: Iterable[tuple[AssetVersion, int]]) -> None:
         held, tenant = self._parts.get(owner, {}), owner.tenant
         freed = [found for part in parts if (found := held.pop(part, None)) is not None]
-        for found in freed:
-            self._count(found, -1)
-        self._tenants[tenant] -= sum(found.cost for found in freed)
+        self._count(owner, freed, -1)
         if not held and self._parts.pop(owner, None) is not None:
             self._subjects[tenant] -= 1
         if not self._tenants[tenant]:
@@ -248,7 +246,14 @@ class Credits:
             self._subjects.pop(tenant, None)
             self._reported_s.pop(tenant, None)
 
-    def _count(self, held: _Held, sign: int) -> None:
-        self.outstanding += sign * held.cost
-        if held.lane == "batch":
-            self.batch += sign * held.cost
+    def _count(self, owner: Owner, held: Iterable[_Held], sign: int) -> None:
+        """Of one subject no more than `asset_credit` counts, or nothing could be admitted beside a long one."""
+        most = self._policy.asset_credit * self._unit.scale
+        before = self._whole.pop(owner, 0)
+        after = before + sign * sum(found.cost for found in held)
+        if after:
+            self._whole[owner] = after
+        counted = round(min(after, most) - min(before, most))
+        self._tenants[owner.tenant] += counted
+        self.outstanding += counted
+        self.batch += sign * sum(found.cost for found in held if found.lane == "batch")

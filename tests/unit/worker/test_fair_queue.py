@@ -237,6 +237,22 @@ def test_short_assets_are_bounded_by_their_number() -> None:
     assert not account.may("t")
 
 
+def test_a_long_asset_leaves_credit_for_short_ones() -> None:
+    account = Credits(replace(POLICY, asset_credit=15.0), "plan")
+    for segment in range(100):
+        account.apply(cell(segment), 0.0)
+    assert account.of_tenant("t") == account.outstanding == 15 * SECOND_NS
+    assert account.may("t") and account.may("other")
+    account.apply(cell(0, of=ref(asset="short")), 0.0)
+    account.apply(cell(1, of=ref(asset="short")), 0.0)
+    assert not account.may("t"), "15 and 15 s"
+    for segment in range(99):
+        account.apply(cell(segment, "index"), 1.0)
+    assert account.outstanding == (10 + 15) * SECOND_NS
+    account.apply(cell(99, "index"), 1.0)
+    assert account.outstanding == account.of_tenant("t") == 15 * SECOND_NS
+
+
 def test_where_interactive_assets_wait_batch_has_a_fifth_of_what_is_outstanding() -> None:
     account = Credits(replace(POLICY, tenant_credit=1000.0, credit=1000.0), "plan")
     assert account.may("b", "batch", contended=True)
