@@ -9,9 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sinks.delta.store import DeltaStore
+from sinks.delta.followed_ledger import FollowedLedger
+from sinks.delta.moments import MomentsTable
 from sinks.lance.store import LanceIndex
 from tests.integration.test_sinks_sharded import ASSETS, FAMILIES, batch_of, sharded
+
+INSTANTS: dict[tuple[str, str], tuple[type, str]] = {
+    ("lance", "replace"): (LanceIndex, "replace"),
+    ("lance", "record"): (LanceIndex, "record"),
+    ("delta", "replace"): (MomentsTable, "change"),
+    ("delta", "record"): (FollowedLedger, "committed"),
+}
+"""What a shard's store does for each method: the Delta store has one commit for both, before it and after it."""
 
 
 def interrupt(kind: type, method: str, number: signal.Signals) -> None:
@@ -28,8 +37,8 @@ def interrupt(kind: type, method: str, number: signal.Signals) -> None:
 
 if __name__ == "__main__":
     name, directory, method, number = sys.argv[1:]
-    family, store = FAMILIES[name], {"lance": LanceIndex, "delta": DeltaStore}[name]
-    interrupt(family if method == "close" else store, method, signal.Signals[number])
+    family = FAMILIES[name]
+    interrupt(*INSTANTS.get((name, method), (family, method)), signal.Signals[number])
     shared = sharded(family, Path(directory))
     shared.open()
     for _ in itertools.chain([""], sys.stdin):
