@@ -15,6 +15,7 @@ from stream.broker.kafka.client import KafkaSettings
 from stream.clock import ManualClock, SystemClock
 from stream.events.dead_letter import REPLAY_HEADER
 from stream.sessions.background_cluster import BackgroundCluster
+from stream.sessions.events_before import EventsBeforeIndex
 from stream.sessions.replay import Feed, Replay
 from stream.sessions.session import RawRecord
 from stream.topology.tenants import Tenants
@@ -40,7 +41,8 @@ def by_command(broker: KafkaBroker, store: DeadLetters) -> None:
 
 
 def by_service(broker: KafkaBroker, store: DeadLetters) -> None:
-    with closing(BackgroundCluster(broker, store, Tenants())) as background:
+    before = EventsBeforeIndex(KafkaSettings(kafka_servers()), Tenants(), SystemClock())
+    with closing(BackgroundCluster(broker, store, Tenants(), before)) as background:
         background.replay(["id0", "id2", "id1", "gone"])
 
 

@@ -44,6 +44,9 @@ class TakenWork:
     def trouble(self) -> str | None:
         return None
 
+    def before_index(self) -> None:
+        return None
+
 
 @dataclass
 class Desk:
