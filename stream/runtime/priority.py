@@ -14,9 +14,9 @@ def give_way() -> None:
     """Let others go first: this process and its children use what nobody else wants. Call it before there are threads.
     Changes nothing where the system knows no such thing.
     """
-    if not hasattr(os, "nice"):
+    if not hasattr(os, "setpriority"):
         return
-    os.nice(BESIDE_NICE)
+    os.setpriority(os.PRIO_PROCESS, 0, max(BESIDE_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     # Linux weighs sessions before processes, and then only the session's own number counts. One that it does not lead
     # holds others.
     if sys.platform.startswith("linux") and os.getsid(0) == os.getpid():

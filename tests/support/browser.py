@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from deploy.browser import AXE, find
 from deploy.promtool import default_cache
@@ -33,6 +33,8 @@ def provided() -> tuple[Path, str]:
 def chromium() -> Iterator[Browser]:
     """One browser, headless."""
     program, _ = provided()
+    # Beside other tests a page may take longer than the usual 5 s.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         # Its sandbox needs rights that root of a container does not give; pages here are our own.
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])

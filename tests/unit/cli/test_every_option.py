@@ -72,12 +72,12 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "file").write_text("no = properties = here\n[")
     os.mkfifo(root / "pipe")
     (root / "loop").symlink_to("loop")
-    before, path = Path.cwd(), os.environ["PATH"]
-    os.chdir(root)
-    os.environ["PATH"] = str(root / "folder")
-    yield root
-    os.environ["PATH"] = path
-    os.chdir(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("PATH", str(root / "folder"))
+        # It would be of this very process, and of all tests after these.
+        patch.setattr("stream.runtime.priority.give_way", lambda: None)
+        yield root
     shutil.rmtree(root, ignore_errors=True)
 
 
