@@ -12,8 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from stream.media.catalogue import OperatorCatalogue
 from stream.media.protocol import Task
+from stream.pipelines.jobs import models_in
 
 
 def make(stages: list[dict[str, Any]], folder: Path, operators: OperatorCatalogue) -> None:
@@ -34,7 +37,7 @@ def make(stages: list[dict[str, Any]], folder: Path, operators: OperatorCatalogu
 def main() -> None:
     plan, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     numbers = [int(text) for text in sys.argv[3:]] or range(len(plan))
-    operators = OperatorCatalogue()
+    operators = OperatorCatalogue(models=models_in(out, Path(platformdirs.user_cache_dir("rushes"))))
     for number in numbers:
         make(plan[number], out / str(number), operators)
 
