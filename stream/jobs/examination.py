@@ -40,7 +40,7 @@ class Examined:
 @dataclass(frozen=True, slots=True)
 class _Checked:
     settings: Mapping[str, Any]
-    digest: str
+    digest: bytes
     outputs: Mapping[str, str]
 
 
@@ -68,7 +68,7 @@ class _Examination:
     def add(self, variant: Variant) -> Iterator[str]:
         """Count a row; what is wrong with it."""
         outputs: dict[str, Mapping[str, str]] = {}
-        works: dict[str, str] = {}
+        works: dict[str, bytes] = {}
         amounts: dict[str, float] = {}
         for index, stage in enumerate(self._described.template.stages):
             where = f"stages[{index}] ({stage.name})"
@@ -88,10 +88,10 @@ class _Examination:
         yield from _final_problems(self._described, outputs)
         self.deliveries[max(amounts.values(), default=None)] += 1
 
-    def _count(self, index: int, work: str, amount: float | None, checked: _Checked) -> None:
-        tally, key = self.stages[index], bytes.fromhex(work)
-        if key not in tally.works:
-            tally.works.add(key)
+    def _count(self, index: int, work: bytes, amount: float | None, checked: _Checked) -> None:
+        tally = self.stages[index]
+        if work not in tally.works:
+            tally.works.add(work)
             tally.amounts[amount] += 1
             tally.outputs = tally.outputs or tuple(checked.outputs)
 
@@ -102,7 +102,7 @@ class _Examination:
 
     def _checked(self, stage: StageOfVariant) -> _Checked:
         """Operators are asked once for equal settings that follow each other closely."""
-        asked = bytes.fromhex(_digest([stage.operator, dict(stage.settings), list(stage.inputs)]))
+        asked = _digest([stage.operator, dict(stage.settings), list(stage.inputs)])
         found = self._kept.pop(asked, None)
         if found is None:
             settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
@@ -114,18 +114,18 @@ class _Examination:
         return found
 
 
-def _work(stage: StageOfVariant, settings: str, earlier: Mapping[str, str]) -> str:
+def _work(stage: StageOfVariant, settings: bytes, earlier: Mapping[str, bytes]) -> bytes:
     """Equal for equal work, as far as that is known before anything is made."""
     made_of = {
-        name: [source.kind, earlier.get(source.name, "") if source.kind == "stage" else source.name, source.file]
+        name: [source.kind, earlier.get(source.name, b"") if source.kind == "stage" else source.name, source.file]
         for name, source in stage.inputs.items()
     }
     return _digest([stage.operator, settings, made_of, stage.seed])
 
 
-def _digest(value: list[Any] | dict[str, Any]) -> str:
+def _digest(value: list[Any] | dict[str, Any]) -> bytes:
     # For one process alone, and quicker than any JSON. Format 2 writes no references, which equal values may differ in.
-    return blake2b(marshal.dumps(value, 2), digest_size=16).hexdigest()
+    return blake2b(marshal.dumps(value, 2), digest_size=16).digest()
 
 
 def _input_problems(stage: StageOfVariant, outputs: Mapping[str, Mapping[str, str]], where: str) -> Iterator[str]:

@@ -1,20 +1,18 @@
 """The queue of a stage whose records take turns: one of each owner, whatever waited before."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from stream.broker.contract import Broker, Record
-from stream.events.base import Event
+from stream.broker.contract import Record
+from stream.worker.queues import PlainQueue
 from stream.worker.urgent_first import READ_AHEAD_BYTES, READ_AHEAD_RECORDS
 from stream.worker.work import Work
 
 
-class InTurn:
+class InTurn(PlainQueue):
     """Gives one record at a time: the first of each owner, then the second of each. A new owner waits for one turn of
     those that are there, so a short asset does not wait for all of a long one.
     """
-
-    takes_suspects = False
 
     def __init__(self, owner: Callable[[Record], bytes]) -> None:
         self._owner = owner
@@ -61,18 +59,6 @@ class InTurn:
     def low(self) -> bool:
         """Always while something fits: whose turn it is shows only once it was read."""
         return self._records < self.capacity and self.bytes < self.max_bytes
-
-    def quick(self) -> None: ...
-
-    def open(self, broker: Broker) -> None: ...
-
-    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:  # noqa: ARG002
-        return outputs
-
-    def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
-        return 0
-
-    def close(self) -> None: ...
 
     def _count(self, records: int, size: int) -> None:
         self._records += records

@@ -54,11 +54,28 @@ class Queue(Protocol):
     def close(self) -> None: ...
 
 
-class BatchQueue(Batcher[Work]):
+class PlainQueue:
+    """What most queues do in the hooks of `Queue`: nothing."""
+
+    takes_suspects = False
+
+    def quick(self) -> None: ...
+
+    def open(self, broker: Broker) -> None: ...
+
+    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:  # noqa: ARG002
+        return outputs
+
+    def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
+        return 0
+
+    def close(self) -> None: ...
+
+
+class BatchQueue(PlainQueue, Batcher[Work]):
     """By arrival. Holds two batches, but at least `MIN_RECORDS`; of quick records at least `MIN_QUICK_RECORDS`."""
 
     in_hand = IN_HAND
-    takes_suspects = False
 
     def __init__(self, policy: BatchPolicy) -> None:
         super().__init__(policy)
@@ -71,13 +88,3 @@ class BatchQueue(Batcher[Work]):
     def quick(self) -> None:
         """Hold more from now on: quick records do not make others wait long."""
         self.capacity = max(self.capacity, MIN_QUICK_RECORDS)
-
-    def open(self, broker: Broker) -> None: ...
-
-    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:  # noqa: ARG002
-        return outputs
-
-    def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
-        return 0
-
-    def close(self) -> None: ...

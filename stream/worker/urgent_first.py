@@ -1,21 +1,18 @@
 """The queue of a stage some of whose sources are urgent: their records go first, whatever waited before."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-from stream.broker.contract import Broker, Record
-from stream.events.base import Event
 from stream.topology.stage import BatchPolicy
 from stream.worker.batching import Batcher
+from stream.worker.queues import PlainQueue
 from stream.worker.work import Work
 
 READ_AHEAD_RECORDS = 1024
 READ_AHEAD_BYTES = 64 << 20
 
 
-class UrgentFirst:
+class UrgentFirst(PlainQueue):
     """Two queues by arrival. A batch holds records of one of them, and is of the urgent ones while there are any."""
-
-    takes_suspects = False
 
     def __init__(self, policy: BatchPolicy, urgent: Collection[str]) -> None:
         """`urgent`: names of topics."""
@@ -53,18 +50,6 @@ class UrgentFirst:
     def low(self) -> bool:
         """Always while something fits: what is urgent is seen only once it was read."""
         return len(self) < self.capacity and self.bytes < self.max_bytes
-
-    def quick(self) -> None: ...
-
-    def open(self, broker: Broker) -> None: ...
-
-    def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:  # noqa: ARG002
-        return outputs
-
-    def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
-        return 0
-
-    def close(self) -> None: ...
 
     def _of(self, work: Work) -> Batcher[Work]:
         return self._urgent if work.record.topic in self._topics else self._others
