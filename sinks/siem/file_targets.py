@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sinks.siem.columns import table_of
 from sinks.siem.target import AuditDelivery
 from stream.errors import Unavailable
 from stream.files import make_folder, replace_file, sync
@@ -51,14 +51,14 @@ class NdjsonFiles:
 
 
 class ParquetFiles(NdjsonFiles):
-    """A column for each attribute. `unmapped` is JSON, as its content is of no fixed shape."""
+    """A column for each attribute of the class, whether an event has it or not."""
 
     suffix = "parquet"
 
     def _write(self, path: Path, events: Events) -> None:
-        rows = [{**event, "unmapped": json.dumps(event.get("unmapped", {}), sort_keys=True)} for event in events]
         fresh = path.with_name(f".{path.name}.new")
-        pq.write_table(pa.Table.from_pylist(rows), fresh, compression="zstd")
+        # All of a folder are of one class.
+        pq.write_table(table_of(events[0]["class_uid"], events), fresh, compression="zstd")
         # Before it gets its name: after a power cut a name may stand for an empty file.
         sync(fresh)
         fresh.replace(path)

@@ -14,16 +14,26 @@ from stream.errors import Unavailable
 _AUDIT, _WARNING, _INFORMATIONAL = 13, 4, 6
 _TIMEOUT_S = 10.0
 _DENIED = 2
+_NO_ANSWER = (
+    "it ended the connection without answering the closing alert of TLS, so it may have read only a part. rsyslog does"
+    " so with its driver gtls: choose ossl there, or let the end count with ?end=unanswered at the end of the target"
+)
 
 
 class SyslogTarget:
     """One connection a delivery. Syslog acknowledges nothing, so the end of the connection does: a peer answers the
     closing alert of TLS after it has read everything before it.
+
+    `unanswered`: for a peer that closes the connection instead. A system resets a connection that is closed with
+    something unread, so an end without a reset counts as well. Who can forge packets between the two can forge that.
     """
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext | None = None, *, unanswered: bool = False
+    ) -> None:
         self._host = host
         self._port = port
+        self._unanswered = unanswered
         self._context = context or ssl.create_default_context()
 
     def deliver(self, delivery: AuditDelivery) -> None:
@@ -34,12 +44,21 @@ class SyslogTarget:
             ):
                 for message in _messages(delivery):
                     secure.sendall(b"%d " % len(message) + message)
-                secure.unwrap()
+                self._end(secure)
         except OSError as error:  # of TLS as well
-            raise Unavailable(
-                f"syslog at {self._host}:{self._port} did not take audit events: {fault_of(error)}",
-                code="siem_unavailable",
-            ) from None
+            raise self._refused(fault_of(error)) from None
+
+    def _end(self, secure: ssl.SSLSocket) -> None:
+        try:
+            secure.unwrap()
+        except ssl.SSLEOFError:
+            if not self._unanswered:
+                raise self._refused(_NO_ANSWER) from None
+
+    def _refused(self, why: str) -> Unavailable:
+        return Unavailable(
+            f"syslog at {self._host}:{self._port} did not take audit events: {why}", code="siem_unavailable"
+        )
 
     def close(self) -> None:
         """There is nothing to close."""

@@ -62,7 +62,7 @@ def target_at(uri: str, environment: Mapping[str, str] = os.environ) -> Target:
     host, port = _address(uri)
     match scheme:
         case "syslog+tls":
-            return SyslogTarget(host, port or 6514)
+            return SyslogTarget(host, port or 6514, unanswered=_unanswered(uri))
         case "splunk+https" | "splunk+http":
             token = environment.get("RUSHES_SPLUNK_TOKEN", "")
             if not token:
@@ -87,6 +87,13 @@ def _address(uri: str) -> tuple[str, int | None]:
     if urlsplit(uri).scheme in {"http", "splunk+http"} and host not in {"127.0.0.1", "::1", "localhost"}:
         raise _invalid("events leave this machine over https alone")
     return host, port
+
+
+def _unanswered(uri: str) -> bool:
+    parts = urlsplit(uri)
+    if parts.path.strip("/") or parts.fragment or parts.query not in {"", "end=unanswered"}:
+        raise _invalid("after the port of syslog stands nothing, or ?end=unanswered")
+    return bool(parts.query)
 
 
 def _netloc(uri: str) -> str:

@@ -23,11 +23,14 @@ from stream.clock import SystemClock
 
 @dataclass
 class SyslogReceiver:
-    """`messages` are those of connections that ended well. `dropping`: how many connections it still drops."""
+    """`messages` are those of connections that ended well. `dropping`: how many connections it still drops.
+    `unanswering`: it closes a connection without the closing alert, as rsyslog does with gtls.
+    """
 
     port: int = 0
     messages: list[bytes] = field(default_factory=list)
     dropping: int = 0
+    unanswering: bool = False
 
 
 @dataclass
@@ -105,7 +108,8 @@ def _take(receiver: SyslogReceiver, secure: ssl.SSLSocket) -> None:
         receiver.messages.append(rest[: int(length)])
         data = rest[int(length) :]
     with suppress(OSError):
-        secure.unwrap()
+        if not receiver.unanswering:
+            secure.unwrap()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from sinks.siem.file_targets import NdjsonFiles, ParquetFiles
@@ -149,6 +150,10 @@ def test_files_lie_by_class_tenant_and_day(trail: Trail, tmp_path: Path) -> None
     ]
     assert sorted(line["metadata"]["uid"] for line in lines) == sorted(trail.uids())
     uids = []
+    (columns,) = {
+        tuple(pq.read_schema(path).names) for path in (tmp_path / "parquet").rglob("ext/rushes-6005/**/*.parquet")
+    }
+    assert {"status_code", "disposition"} < set(columns)
     for path in (tmp_path / "parquet").rglob("*.parquet"):
         table = ds.dataset(path).to_table()
         assert table["time"].to_pylist() == sorted(table["time"].to_pylist())
@@ -184,6 +189,20 @@ def test_syslog_takes_frames_over_tls(trail: Trail, tmp_path: Path) -> None:
     found = [match for message in receiver.messages[:-1] if (match := head.fullmatch(message))]
     assert [json.loads(match[2])["metadata"]["uid"] for match in found] == trail.uids()
     assert b" checkpoint - example.com/audit\\n18\\n" in receiver.messages[-1]
+
+
+def test_an_end_without_the_closing_alert_counts_where_the_target_says_so(trail: Trail, tmp_path: Path) -> None:
+    with syslog_receiver(tmp_path) as (receiver, trusting):
+        receiver.unanswering = True
+        with pytest.raises(Unavailable, match=r"without answering the closing alert .* gtls: .* \?end=unanswered"):
+            delivered(trail, SyslogTarget("127.0.0.1", receiver.port, trusting))
+        receiver.messages.clear()
+        lenient = SyslogTarget("127.0.0.1", receiver.port, trusting, unanswered=True)
+        receiver.dropping = 1
+        with pytest.raises(Unavailable, match="did not take audit events"):
+            delivered(trail, lenient)
+        assert delivered(trail, lenient) == 18
+    assert len(receiver.messages) == 19
 
 
 @pytest.fixture
@@ -252,6 +271,8 @@ def test_an_endpoint_takes_lines_and_the_checkpoint(trail: Trail) -> None:
         ("http://siem.example/", "over https alone"),
         ("splunk+http://siem.example:8088", "over https alone"),
         ("splunk+https://siem.example:8088", "set RUSHES_SPLUNK_TOKEN"),
+        ("syslog+tls://siem.example:6514?end=answered", "nothing, or .end=unanswered"),
+        ("syslog+tls://siem.example:6514/path", "nothing, or .end=unanswered"),
     ],
 )
 def test_what_is_no_target_is_said(uri: str, why: str) -> None:
