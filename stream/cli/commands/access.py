@@ -113,7 +113,8 @@ def team(
     filled = _checked(Team, tenant=tenant, name=name, members=tuple(dict.fromkeys(member or ())))
     with _store(context, broker, client_properties) as register:
         register.put(filled)
-    _say(context, f"team {name} of {tenant} has {len(member or ())} members.")
+    count = len(filled.members)
+    _say(context, f"team {name} of {tenant} has {count} member{'' if count == 1 else 's'}.")
 
 
 @app.command(cls=DeploymentCommand)
@@ -291,7 +292,7 @@ def _where(tenant: str, project: str | None) -> str:
     return f"in {shown(tenant)}/{shown(project)}" if project else f"in all projects of {shown(tenant)}"
 
 
-def _checked(kind: Any, **values: Any) -> Any:
+def _checked(kind: Any, /, **values: Any) -> Any:
     """A record of what was typed. Raises `UsageProblem`."""
     from pydantic import ValidationError
 

@@ -66,6 +66,20 @@ def test_a_key_is_shown_once_and_never_kept(admin: Admin) -> None:
     assert (admin.code, json.loads(admin.call("list", "--json"))) == (0, [])
 
 
+def test_a_key_becomes_less_and_never_more(admin: Admin) -> None:
+    admin.call("key", "bot", "--tenant", "acme", "--days", "30")
+    (made,) = json.loads(admin.call("list", "--json"))
+    told = admin.call("narrow", made["key_id"], "--role", "viewer", "--project", "news", "--days", "7")
+    assert (admin.code, f"key {made['key_id']} has less" in told) == (0, True), admin.err
+    (less,) = json.loads(admin.call("list", "--json"))
+    assert (less["roles"], less["project"], less["until_ms"] < made["until_ms"]) == (["viewer"], "news", True)
+    more = ((("--role", "admin"), "its roles are viewer"), (("--days", "70"), "ends before"), ((), "say what"))
+    for words, why in more:
+        admin.call("narrow", made["key_id"], *words)
+        assert (admin.code, why in admin.err) == (CANNOT_RUN, True), admin.err
+    assert json.loads(admin.call("list", "--json")) == [less]
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
