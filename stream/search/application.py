@@ -23,7 +23,7 @@ from stream.search.answer import FoundFacets, FoundMoment, FoundMoments, SearchA
 from stream.search.cut import Cut, first_of
 from stream.search.encoding import QueryEncoder, image_column
 from stream.search.explanation import Explanation, Reason
-from stream.search.freshness import EventsBefore, SearchableUpTo, freshness_now, searchable_up_to
+from stream.search.freshness import MOST_PENDING, EventsBefore, SearchableUpTo, freshness_now, searchable_up_to
 from stream.search.hit import Hit
 from stream.search.hit_list import HitList, HitPage, ListedHit, hit_list
 from stream.search.request import Grouping, MomentRef, PictureFile, PictureVector, SearchRequest, Words
@@ -149,11 +149,11 @@ class Search:
 
         return self._index.reading(read)
 
-    def searchable(self, filters: Filters, before: EventsBefore) -> SearchableUpTo:
+    def searchable(self, filters: Filters, before: EventsBefore, limit: int = MOST_PENDING) -> SearchableUpTo:
         """Up to when everything of the tenant, project and scopes that the filters name is searchable, where `before`
-        is what waited before the index.
+        is what waited before the index. Of what is not it names the oldest, at most `limit`.
         """
-        return searchable_up_to(self._index.catalogue, filters, before)
+        return searchable_up_to(self._index.catalogue, filters, before, limit)
 
     def under_way(self, limit: int) -> PendingAssets:
         """The oldest assets of all tenants that are not wholly searchable, at most `limit`: not for a caller's eyes."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # code that only shows an answer must not load a store
     from sinks.query.filters import Filters
 
 _MOST_KNOWN = 10_000
+MOST_PENDING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class SearchableUpTo:
 
 
 def searchable_up_to(
-    catalogue: "Catalogue", filters: "Filters", before: EventsBefore, limit: int = 100
+    catalogue: "Catalogue", filters: "Filters", before: EventsBefore, limit: int = MOST_PENDING
 ) -> SearchableUpTo:
     """For the tenant, project and scopes of `filters`. `before` was looked at before this is called: what moves on
     meanwhile is met in the store, and what is published meanwhile is later than what is claimed.

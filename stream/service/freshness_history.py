@@ -1,4 +1,4 @@
-"""How fresh search was during the last hour: samples of what the index says and an exporter shows, in memory alone."""
+"""How fresh search was during the last hour: samples of the proof and of what an exporter shows, in memory alone."""
 
 import logging
 import threading
@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from stream.clock import Clock
+from sinks.query.filters import Filters
 from stream.errors import StageError
 from stream.freshness.snapshot import Snapshot
+from stream.search.freshness import EventsBefore
 from stream.service.problems import Problem
 from stream.service.searchers import Searchers
 
@@ -29,28 +30,38 @@ class TenantWaiting:
 
 @dataclass(frozen=True, slots=True)
 class FreshnessSample:
-    """At `at_ms`. A tenant that is not in `waiting` had nothing that was not searchable, where it is `complete`."""
+    """At `at_ms`. A tenant that is not in `waiting` had nothing that was not searchable, where it is `complete` and
+    `proven`. Where it is not proven something older may have waited.
+    """
 
     at_ms: int
     waiting: Mapping[str, TenantWaiting] = field(default_factory=dict)
     complete: bool = True
+    proven: bool = True
 
     def lag_s(self, tenant: str) -> float | None:
-        """The age of the oldest that was not searchable, 0 for none; None where it is not known."""
+        """The age of the oldest that was not searchable, 0 for none; None where it is not known. At least so much where
+        it is not `proven`.
+        """
         found = self.waiting.get(tenant)
         if found is None:
-            return 0.0 if self.complete else None
+            return 0.0 if self.complete and self.proven else None
         return max(0, self.at_ms - found.oldest_ms) / 1000
 
 
 class FreshnessHistory:
-    """Thread-safe. `exported` asks an exporter, if there is one; what it answers is kept until the next sample."""
+    """Thread-safe. `before` says what waits before the index; `exported` asks an exporter, if there is one, and what it
+    answers is kept until the next sample.
+    """
 
     def __init__(
-        self, searchers: Searchers, clock: Clock, exported: Callable[[], Snapshot | None] | None = None
+        self,
+        searchers: Searchers,
+        before: Callable[[], EventsBefore],
+        exported: Callable[[], Snapshot | None] | None = None,
     ) -> None:
         self._searchers = searchers
-        self._clock = clock
+        self._before = before
         self._exported = exported
         self._samples: deque[FreshnessSample] = deque(maxlen=KEPT)
         self._snapshot: Snapshot | None = None
@@ -72,20 +83,21 @@ class FreshnessHistory:
         """Take one. What cannot be read now leaves a gap, which is shown as one."""
         if self._exported is not None:
             self._snapshot = self._exported()
+        # A cluster that is slow to answer must keep no place from searches.
+        before = self._before()
         try:
             # Nobody's search waits for a sample.
             with self._searchers.one(0.0) as application:
-                # Before the store is read: what is published meanwhile is later than what is claimed.
-                now_ms = self._clock.now_ms()
-                found = application.under_way(_MOST_PENDING)
+                found = application.searchable(Filters(), before, _MOST_PENDING)
         except (Problem, StageError) as error:
             _log.debug("no sample of freshness: %s", type(error).__name__)
             return
         waiting: dict[str, TenantWaiting] = {}
-        for item in found.assets:
+        for item in found.pending:
             held = waiting.get(item.tenant, TenantWaiting(item.published_ms, 0))
             waiting[item.tenant] = TenantWaiting(min(held.oldest_ms, item.published_ms), held.assets + 1)
-        self._samples.append(FreshnessSample(now_ms, waiting, found.count <= len(found.assets)))
+        complete = found.count <= len(found.pending)
+        self._samples.append(FreshnessSample(found.at_ms, waiting, complete, proven=found.unknown is None))
 
     @contextmanager
     def sampled(self, every_s: float) -> Iterator[None]:

@@ -153,7 +153,7 @@ def composed(
         before = PublishedBefore(publications, uploads, background, clock)
         ends.callback(before.close)
         exporter = None if options.exporter is None else _exporter(options.exporter, ends)
-        history = FreshnessHistory(searchers, clock, exporter.snapshot if exporter else None)
+        history = FreshnessHistory(searchers, before.look, exporter.snapshot if exporter else None)
         service = Service(
             searchers,
             callers,

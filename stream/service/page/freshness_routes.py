@@ -43,10 +43,11 @@ def _sees_all(caller: Caller, tenant: str) -> bool:
 
 
 def _now(found: FreshnessOut, tenant: str) -> FreshnessSample:
+    proven = found.unknown is None
     if not found.pending_assets:
-        return FreshnessSample(found.as_of_ms)
-    oldest_ms = found.pending[0].published_at_ms
-    return FreshnessSample(found.as_of_ms, {tenant: TenantWaiting(oldest_ms, found.pending_assets)})
+        return FreshnessSample(found.as_of_ms, proven=proven)
+    waiting = TenantWaiting(found.pending[0].published_at_ms, found.pending_assets)
+    return FreshnessSample(found.as_of_ms, {tenant: waiting}, proven=proven)
 
 
 def _stages(service: Service, caller: Caller) -> dict[str, Any]:

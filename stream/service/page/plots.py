@@ -43,17 +43,29 @@ class LagRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LagLine:
+    """`points`: as `x,y` of a square of 100. Where they are not `proven` the oldest was at least so old."""
+
+    points: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LagPlot:
-    """The age of the oldest that was not searchable, over the last hour. `lines`: points as `x,y` of a square of 100,
-    one line between two gaps. `ticks`: from the bottom, as (y, text).
+    """The age of the oldest that was not searchable, over the last hour. `lines`: between two gaps, one for each part
+    that is proven or not. `ticks`: from the bottom, as (y, text). `now` is None where nothing is known.
     """
 
-    lines: tuple[str, ...]
+    lines: tuple[LagLine, ...]
     ticks: tuple[tuple[float, str], ...]
     rows: tuple[LagRow, ...]
     worst: str
-    now: str
+    now: str | None
     minutes: int
+
+    @property
+    def proven(self) -> bool:
+        return all(line.proven for line in self.lines)
 
     @classmethod
     def of(cls, samples: Sequence[FreshnessSample], tenant: str, every_s: float) -> Self:
@@ -63,23 +75,33 @@ class LagPlot:
         lags = [it.lag_s(tenant) for it in recent]
         worst = max((lag for lag in lags if lag is not None), default=0.0)
         top = next((it for it in _NICE_S if it >= worst), math.ceil(worst / _DAY_S) * _DAY_S)
-        known = [(it.at_ms, lag) for it, lag in zip(recent, lags, strict=True) if lag is not None]
         return cls(
-            lines=tuple(_line(part, now_ms, top) for part in _parts(known, every_s * 1_000 * _GAP)),
+            lines=tuple(
+                LagLine(_line([(it.at_ms, it.lag_s(tenant) or 0.0) for it in part], now_ms, top), part[-1].proven)
+                for part in _parts([it for it, lag in zip(recent, lags, strict=True) if lag is not None], every_s)
+            ),
             ticks=tuple((100 - share * 100, span(top * share)) for share in (0, 0.5, 1)),
             rows=tuple(_rows(recent, tenant, now_ms)),
             worst=span(worst),
-            now=span(lags[-1] or 0.0),
+            now=None if lags[-1] is None else _said_lag(lags[-1], samples[-1].proven),
             minutes=math.ceil((now_ms - recent[0].at_ms) / 60_000),
         )
 
 
-def _parts(known: Sequence[tuple[int, float]], gap_ms: float) -> list[list[tuple[int, float]]]:
-    parts: list[list[tuple[int, float]]] = []
-    for point in known:
-        if not parts or point[0] - parts[-1][-1][0] > gap_ms:
+def _said_lag(lag_s: float, proven: bool) -> str:
+    return span(lag_s) if proven else f"at least {span(lag_s)}"
+
+
+def _parts(known: Sequence[FreshnessSample], every_s: float) -> list[list[FreshnessSample]]:
+    parts: list[list[FreshnessSample]] = []
+    for sample in known:
+        before = parts[-1][-1] if parts else None
+        if before is None or sample.at_ms - before.at_ms > every_s * 1_000 * _GAP:
             parts.append([])
-        parts[-1].append(point)
+        elif sample.proven != before.proven:
+            # They touch: only the way in which they are drawn changes.
+            parts.append([before])
+        parts[-1].append(sample)
     return parts
 
 
@@ -98,7 +120,8 @@ def _rows(samples: Sequence[FreshnessSample], tenant: str, now_ms: int) -> list[
         lags = [lag for it in within if (lag := it.lag_s(tenant)) is not None]
         assets = max((it.waiting[tenant].assets for it in within if tenant in it.waiting), default=0)
         begins = datetime.fromtimestamp(begin_ms / 1_000, UTC).strftime("%H:%M")
-        found.append(LagRow(begins, span(max(lags)) if lags else None, assets))
+        said = _said_lag(max(lags), all(it.proven for it in within)) if lags else None
+        found.append(LagRow(begins, said, assets))
     return found
 
 

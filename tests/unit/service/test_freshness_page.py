@@ -23,6 +23,7 @@ from stream.freshness.supervised_observer import SupervisedObserver
 from stream.observability.labels import labelled
 from stream.pipelines.understanding import reference_topology
 from stream.search.application import Search
+from stream.search.freshness import EventsBefore, WaitingEvent
 from stream.service.freshness_history import KEPT, FreshnessHistory, FreshnessSample, TenantWaiting
 from stream.service.page.plots import LagPlot, span
 from stream.service.searchers import Searchers
@@ -86,7 +87,7 @@ def test_samples_are_kept_for_an_hour_and_what_is_not_known_is_a_gap(state: Path
     published_ms = ref("late", 1).version.append_ms
     clock = ManualClock(published_ms + 90_000)
     searchers = Searchers(lambda: Search(light_settings(state), clock), 1)
-    history = FreshnessHistory(searchers, clock)
+    history = FreshnessHistory(searchers, lambda: EventsBefore(clock.now_ms()))
     history.sample()
     (sample,) = history.samples()
     assert (sample.lag_s("acme"), sample.lag_s("globex")) == (90.0, 0.0)
@@ -101,6 +102,25 @@ def test_samples_are_kept_for_an_hour_and_what_is_not_known_is_a_gap(state: Path
     searchers.close()
 
 
+def test_samples_count_what_waits_before_the_index(state: Path) -> None:
+    published_ms = ref("late", 1).version.append_ms
+    now_ms = published_ms + 90_000
+    unread = WaitingEvent("globex", "news", "unread", now_ms - 40_000, "gate")
+    looks = [EventsBefore(now_ms, (unread,)), EventsBefore(now_ms, (), "the cluster has not answered yet")]
+    searchers = Searchers(lambda: Search(light_settings(state), ManualClock(now_ms)), 1)
+    history = FreshnessHistory(searchers, iter(looks).__next__)
+    history.sample()
+    history.sample()
+    proven, unproven = history.samples()
+    assert [proven.lag_s(tenant) for tenant in ("acme", "globex", "initech")] == [90.0, 40.0, 0.0]
+    # Of who has nothing in the index nothing is claimed, and of others a least age.
+    assert [unproven.lag_s(tenant) for tenant in ("acme", "globex")] == [90.0, None]
+    plot = LagPlot.of([proven, unproven], "acme", 30.0)
+    assert ([line.proven for line in plot.lines], plot.now) == ([True, False], "at least 1 min 30 s")
+    assert (LagPlot.of([unproven], "globex", 30.0).now, plot.rows[0].lag) == (None, "at least 1 min 30 s")
+    searchers.close()
+
+
 def test_the_plot_breaks_where_nothing_was_seen() -> None:
     def sample(minute: float, lag_s: float | None) -> FreshnessSample:
         at_ms = NOW_MS + round(minute * 60_000)
@@ -109,7 +129,7 @@ def test_the_plot_breaks_where_nothing_was_seen() -> None:
 
     old, seen = sample(-70, 9_000.0), [sample(-50, 0.0), sample(-49.5, 60.0), sample(-49, None), sample(-0.5, 240.0)]
     plot = LagPlot.of([old, *seen, sample(0, 30.0)], "acme", 30.0)
-    assert plot.lines == ("16.67,100.00 17.50,80.00", "99.17,20.00 100.00,90.00")
+    assert [line.points for line in plot.lines] == ["16.67,100.00 17.50,80.00", "99.17,20.00 100.00,90.00"]
     assert (plot.now, plot.worst, plot.minutes) == ("30 s", "4 min", 50)
     assert [text for _, text in plot.ticks] == ["0 s", "2 min 30 s", "5 min"]
     assert [row.lag for row in plot.rows if row.lag] == ["30 s", "4 min", "1 min"]

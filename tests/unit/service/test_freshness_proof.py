@@ -76,6 +76,21 @@ def test_what_lies_on_the_topics_counts_for_its_tenant(desk: Desk, background: K
     assert proof(desk, tenant="acme", project="sports")["pending"] == []
 
 
+def test_the_plot_shows_what_waited_before_the_index(stores: Path, tmp_path: Path) -> None:
+    background = KeptWork()
+    with opened(stores, tmp_path, background=background, sample_s=0.01) as desk:
+        desk.give("viewer", AccessRole.VIEWER)
+        page = "in this hour: 0 s"
+        while "in this hour: 0 s" in page:
+            background.before = EventsBefore(NOW_MS, (WaitingEvent("acme", "news", "new", NOW_MS - 60_000, "plan"),))
+            desk.clock.advance(2.0)
+            assert "1 asset is not wholly searchable yet" in desk.get("/freshness", "viewer").text
+            background.before = None
+            desk.clock.advance(2.0)
+            page = desk.get("/freshness", "viewer").text
+        assert "<strong>0 s now</strong>; the most in this hour: 1 min" in page
+
+
 def test_what_the_index_was_told_of_waits_no_more(desk: Desk, background: KeptWork) -> None:
     (hit, *_) = desk.get("/v1/search", "editor", q="red").json()["hits"]
     for published_ms, count in ((hit["published_at_ms"] - 1, 0), (hit["published_at_ms"], 1)):
