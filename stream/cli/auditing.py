@@ -83,6 +83,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch", "open")},
     ("jobs", "reproduce"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
     ("jobs", "release"): Audited(_always(Activity.JOB_STEERED), named=("job", "variant")),
+    ("jobs", "tenant-budget"): Audited(_always(Activity.JOB_STEERED), plain=("cpu_s",)),
     ("jobs", "verify"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
     ("jobs", "manifest"): Audited(_always(Activity.VIEWED), named=("job", "variant")),
     **{

@@ -26,6 +26,7 @@ from stream.events.jobs import (
     TaskAsked,
     TaskContinued,
     TaskEnded,
+    TenantBudgeted,
     UrgentTaskAsked,
 )
 from stream.events.notifications import BucketNotification
@@ -72,6 +73,7 @@ _KEYS: Mapping[type, str] = {
     DeadLetter: "letter id",
     JobSubmitted: "job name",
     JobControlled: "job name",
+    TenantBudgeted: "the word budget",
     JobContinued: "job name",
     JobEnded: "job name",
     TaskAsked: "key of the work",

@@ -45,6 +45,16 @@ JOBS = (
         "A job that ended so long ago that the coordinator keeps nothing of its variants any more.",
         "Submit its template under another name. Its states, manifests and finals stay where they are.",
     ),
+    status(
+        "budget_exhausted",
+        "The next part of a job would take more CPU seconds than its budget has left.",
+        "Raise it with `rushes jobs budget JOB --cpu-s`: the job goes on where it stopped.",
+    ),
+    status(
+        "tenant_budget_exhausted",
+        "The next part of a job would take more CPU seconds than the budget of its tenant has left.",
+        "Raise it with `rushes jobs tenant-budget TENANT --cpu-s`: the tenant's jobs go on where they stopped.",
+    ),
     bad_request(
         "variant_budget",
         "A variant has used more CPU seconds than the template allows each variant.",

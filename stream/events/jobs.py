@@ -51,8 +51,22 @@ class JobControlled(Json):
         return self.job.encode()
 
 
+class TenantBudgeted(Json):
+    """How many CPU seconds all jobs of a tenant may use: `cpu_s` if `limited`, else any number. `restart_ms`: forget
+    what was used before this time, in milliseconds since 1970.
+    """
+
+    type: ClassVar[str] = "rushes.tenant.budgeted.v1"
+    limited: bool
+    cpu_s: Amount = 0.0
+    restart_ms: Count | None = None
+
+    def partition_key(self) -> bytes:
+        return b"budget"
+
+
 class JobEnded(Json):
-    """A job has ended, or has stopped at its budget. `outcome` is a digest over all variants, their states and their
+    """A job has ended, or has stopped at a budget. `outcome` is a digest over all variants, their states and their
     manifests: the same outcome is told once, under the same event id and in the same words.
     """
 

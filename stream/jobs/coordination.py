@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from stream.clock import Clock
 from stream.errors import BadEvent, BadRequest
-from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded
+from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded, TenantBudgeted
+from stream.jobs.budgets import Budgets
 from stream.jobs.charging import Charges
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.known_work import KnownWork
@@ -41,6 +42,7 @@ class Coordinator:
         self._progress = VariantProgress(register, descriptions, operators, costs, self.reviews)
         self._known = KnownWork(register, self._progress, descriptions, documents, clock)
         self._charges = Charges(register, clock)
+        self.budgets = Budgets(register)
         self._clock = clock
 
     def submitted(self, tenant: str, project: str, data: JobSubmitted, trace: str) -> None:
@@ -109,6 +111,9 @@ class Coordinator:
                 self._release(job, data.variant or "")
             case "priority" | "budget":
                 self._set(job, data)
+
+    def budgeted(self, tenant: str, data: TenantBudgeted) -> None:
+        self.budgets.set_tenant(tenant, data)
 
     def ended(self, tenant: str, data: TaskEnded) -> None:
         """A task that nobody waits for any more was ended before, or its job was canceled; the first time it is
@@ -228,8 +233,7 @@ class Coordinator:
         if data.action == "priority":
             self._register.change("UPDATE job SET priority = ? WHERE id = ?", data.priority or 0, job.id)
             return
-        self._register.change("UPDATE job SET budget_cpu_s = ? WHERE id = ?", data.cpu_s, job.id)
-        self._move(job, {JobState.BUDGET_EXHAUSTED}, JobState.RUNNING)
+        self.budgets.set_job(job, data.cpu_s)
 
     def _release(self, job: JobRow, variant: str) -> None:
         """Deliver a variant's finals whatever moderation says of them, or before it says anything."""
@@ -270,14 +274,7 @@ class Coordinator:
 
     def _charge(self, task: TaskRow, data: TaskEnded, needs: Sequence[Need]) -> None:
         self._charges.charge(task, data, needs)
-        self._register.change(
-            "UPDATE job SET reserved_cpu_s = MAX(0, reserved_cpu_s - ?) WHERE id = ?", task.reserved_cpu_s, task.job
-        )
-        # What was reserved for it is free now, so the next part may fit after all.
-        self._register.change(
-            "UPDATE job SET state = 'running', code = '', message = '' WHERE id = ? AND state = 'budget_exhausted'",
-            task.job,
-        )
+        self.budgets.charge(task, data.cost.cpu_s)
 
 
 def _place(need: Need) -> tuple[int, int, int, str, int]:

@@ -1,10 +1,11 @@
-"""Who is told when a job has ended, or has stopped at its budget: one notice for each outcome, with the same words."""
+"""Who is told when a job has ended, or has stopped at a budget: one notice for each outcome, with the same words."""
 
 from stream.clock import Clock
 from stream.events.base import Event
 from stream.events.ids import typed_digest
 from stream.events.jobs import JobEnded
 from stream.events.objects import digest_of
+from stream.jobs.budgets import TENANT_STOPPED
 from stream.jobs.keys import canonical
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState
@@ -66,9 +67,12 @@ class Notices:
         self._register.change("UPDATE notice SET sent = 1 WHERE id = ?", notice)
 
     def _stopped(self, job: JobRow) -> bool:
-        """Whether it rests at its budget: as long as parts are in work it may go on after all."""
+        """Whether it rests at a budget: as long as parts are in work for that it may go on after all."""
         if job.state is not JobState.BUDGET_EXHAUSTED:
             return False
+        if job.code == TENANT_STOPPED:
+            sql, whose = "SELECT 1 FROM task WHERE asked = 1 AND tenant = ? LIMIT 1", job.tenant
+            return self._register.one(sql, whose) is None
         return self._register.one("SELECT 1 FROM task WHERE job = ? AND asked = 1 LIMIT 1", job.id) is None
 
     def _outcome(self, job: JobRow) -> str:

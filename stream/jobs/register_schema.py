@@ -1,6 +1,6 @@
 """The tables of the register of jobs, and how those of an earlier release become these."""
 
-VERSION = 7
+VERSION = 8
 _RATE = """
 CREATE TABLE rate (
   operator TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL, tasks INTEGER NOT NULL, cpu_s REAL NOT NULL,
@@ -21,6 +21,15 @@ CREATE TABLE review (
 CREATE INDEX review_unsent ON review (sent) WHERE verdict IS NULL;
 CREATE INDEX review_open ON review (looked_ms, made_ms) WHERE verdict IS NULL;
 CREATE INDEX need_review ON need (stage_key) WHERE kind = 'review';
+"""
+_TENANT = """
+CREATE TABLE tenant (
+  tenant TEXT PRIMARY KEY, cpu_s REAL, since_ms INTEGER NOT NULL DEFAULT 0, used_cpu_s REAL NOT NULL DEFAULT 0,
+  reserved_cpu_s REAL NOT NULL DEFAULT 0) WITHOUT ROWID;
+"""
+_USED = """
+INSERT INTO tenant (tenant, used_cpu_s, reserved_cpu_s)
+  SELECT tenant, SUM(cpu_s), SUM(reserved_cpu_s) FROM job GROUP BY tenant;
 """
 SCHEMA = (
     """
@@ -66,6 +75,7 @@ CREATE INDEX task_turn ON task (asked, rank, tenant);
     + _RATE
     + _NOTICE
     + _REVIEW
+    + _TENANT
 )
 CHANGES = {
     2: "ALTER TABLE task ADD COLUMN asked_ms INTEGER NOT NULL DEFAULT 0;",
@@ -96,5 +106,6 @@ ALTER TABLE job ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE variant ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
 """
     + _REVIEW,
+    7: _TENANT + _USED,
 }
 """From each earlier version to the next one."""

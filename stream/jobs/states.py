@@ -11,7 +11,7 @@ class JobState(StrEnum):
     PAUSED = "paused"
     """No new part is begun until somebody resumes it."""
     BUDGET_EXHAUSTED = "budget_exhausted"
-    """The next part would exceed its budget; a raised budget lets it go on."""
+    """The next part would exceed its budget, or its tenant's; a raised budget lets it go on."""
     DONE = "done"
     """Every variant is finished."""
     PARTIAL = "partial"

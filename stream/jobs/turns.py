@@ -8,7 +8,7 @@ from stream.events.jobs import TaskAsked, UrgentTaskAsked
 from stream.jobs.coordination import Coordinator
 from stream.jobs.estimates import Rates
 from stream.jobs.register import JobRegister, JobRow
-from stream.jobs.states import JobState, rank_of
+from stream.jobs.states import rank_of
 from stream.jobs.template import LANES
 
 _BATCH = rank_of("batch")
@@ -66,7 +66,7 @@ class Turns:
     def forget_asked(self) -> None:
         """Nobody works on anything: for a broker that keeps nothing over a start."""
         self._register.change("UPDATE task SET asked = 0")
-        self._register.change("UPDATE job SET reserved_cpu_s = 0")
+        self._coordinator.budgets.forget_reserved()
 
     def _room(self, rank: int) -> bool:
         condition = "rank < ?" if rank < _BATCH else "rank >= ?"
@@ -79,7 +79,7 @@ class Turns:
                 if (task := self._queued(rank, tenant)) is not None:
                     if (taken := self._ask(*task)) is not None:
                         return taken
-                    continue  # its job has stopped at its budget
+                    continue  # its job has stopped at a budget
                 job = self._to_open(rank, tenant)
                 if job is None or not self._open(job):
                     break
@@ -138,8 +138,7 @@ class Turns:
         assert row is not None, "just found"
         rates = Rates(self._register.rates(row["operator"]))
         estimate = rates.task(row["operator"], row["kind"], row["amount"]).cpu_s
-        if job.budget_cpu_s is not None and job.cpu_s + job.reserved_cpu_s + estimate > job.budget_cpu_s:
-            self._exhaust(job, estimate)
+        if not self._coordinator.budgets.admit(job, estimate):
             return None
         self._register.change(
             "UPDATE task SET asked = 1, attempt = attempt + 1, asked_ms = ?, reserved_cpu_s = ?, job = ? WHERE id = ?",
@@ -148,19 +147,7 @@ class Turns:
             job_id,
             task_id,
         )
-        self._register.change("UPDATE job SET reserved_cpu_s = reserved_cpu_s + ? WHERE id = ?", estimate, job_id)
         return job, _task(row["body"], row["attempt"] + 1, job, row["rank"])
-
-    def _exhaust(self, job: JobRow, estimate: float) -> None:
-        # Parts in work may cost less than was reserved: `Coordinator.ended` lets the job try again after each of them.
-        used = f"{job.cpu_s:.1f} of {job.budget_cpu_s:.1f} CPU seconds are used, {job.reserved_cpu_s:.1f} are reserved"
-        message = f"{used}, the next part takes about {estimate:.1f}: raise the limit with `rushes jobs budget`"
-        self._register.change(
-            "UPDATE job SET state = ?, code = 'budget_exhausted', message = ? WHERE id = ?",
-            JobState.BUDGET_EXHAUSTED,
-            message,
-            job.id,
-        )
 
 
 def _task(body: str, attempt: int, job: JobRow, rank: int) -> TaskAsked:

@@ -20,7 +20,9 @@ from stream.events.jobs import (
     TaskAsked,
     TaskContinued,
     TaskEnded,
+    TenantBudgeted,
 )
+from stream.jobs.budgets import budget_name
 from stream.jobs.coordination import Coordinator
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.estimates import rates_json
@@ -39,7 +41,7 @@ TELL_S = 1.0
 _ROWS_PER_S = 500.0
 """The table of a large job is told less often."""
 _REMEMBERED = 10_000
-Heard = JobSubmitted | JobControlled | JobContinued | JobEnded | TaskContinued | TaskEnded
+Heard = JobSubmitted | JobControlled | TenantBudgeted | JobContinued | JobEnded | TaskContinued | TaskEnded
 _SWEEPS = 4
 """Looks for lost tasks within the time after which one is."""
 
@@ -141,8 +143,10 @@ class CoordinateOperator:
             followed = [key for event in events for key in self._followed.get(event.id, ())]
             asked = self._turns.asked() if self._again else self._turns.again(dict.fromkeys(followed))
             asked += self._turns.take()
-            names = {(event.tenant, event.data.job) for event in events} | {(job.tenant, job.name) for job, _ in asked}
+            heard = {(event.tenant, named) for event in events if (named := _job_of(event.data)) is not None}
+            names = heard | {(job.tenant, job.name) for job, _ in asked}
             self._changed |= self._noted(job for name in names if (job := register.job(*name)) is not None)
+            self._changed |= self._noted(map(register.job_by_id, self._coordinator.budgets.changed_jobs()))
         if self._again or any(event.id in self._followed for event in events):
             # What was sent with them may never have left.
             self._begin_run()
@@ -200,6 +204,8 @@ class CoordinateOperator:
                 self._coordinator.submitted(event.tenant, event.project, data, event.traceparent)
             case JobControlled() as data:
                 self._coordinator.controlled(event.tenant, data)
+            case TenantBudgeted() as data:
+                self._coordinator.budgeted(event.tenant, data)
             case JobEnded():
                 # It came back from the topic, so it is there. A broker that keeps nothing proves nothing by that.
                 if not self._desk.afresh:
@@ -222,6 +228,8 @@ class CoordinateOperator:
         """Write the documents of jobs that changed: at once when their state is another, else now and then."""
         register, now_s = self._register, self._clock.monotonic_s()
         assert register is not None, "opened before"
+        for tenant in self._coordinator.budgets.changed_tenants():
+            self._write_budget(tenant)
         for number in list(self._changed):
             job = register.job_by_id(number)
             if job.closed:
@@ -242,10 +250,20 @@ class CoordinateOperator:
         rows = list(rows_of(register, job, stages, now_ms, prices))
         documents = self._desk.documents
         documents.write(variants_name(job.tenant, job.name), json.dumps(rows).encode())
+        if self._coordinator.budgets.tenant(job.tenant).cpu_s is not None:
+            self._write_budget(job.tenant)
         # Last: who sees that a job has ended finds its variants as they ended.
         documents.write(status_name(job.tenant, job.name), json.dumps(status).encode())
         if job.state.ended:
             documents.write(RATES, json.dumps(rates_json(register.rates())).encode())
+
+    def _write_budget(self, tenant: str) -> None:
+        told = self._coordinator.budgets.tenant(tenant).told()
+        self._desk.documents.write(budget_name(tenant), json.dumps(told).encode())
+
+
+def _job_of(data: Heard) -> str | None:
+    return None if isinstance(data, TenantBudgeted) else data.job
 
 
 def _goes_on(job: JobRow) -> Event[JobContinued]:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from sinks.location import Location
 from sinks.objects.store import ObjectStore, TenantObjects
 from stream.events.objects import Digest
+from stream.jobs.budgets import budget_name
 from stream.jobs.reports import FOLDER, manifest_name, status_name, tenant_folder, tenant_named, variants_name
 
 MOST_COPIED_BYTES = 4 << 30
@@ -47,6 +48,12 @@ class JobStore:
     def status(self, tenant: str, job: str) -> dict[str, Any] | None:
         content = self._store.documents.read(status_name(tenant, job))
         return None if content is None else dict(json.loads(content))
+
+    def budget(self, tenant: str) -> dict[str, Any] | None:
+        """Of all jobs of a tenant; None where it has none."""
+        content = self._store.documents.read(budget_name(tenant))
+        told = None if content is None else dict(json.loads(content))
+        return None if told is None or told["cpu_s"] is None else told
 
     def variants(self, tenant: str, job: str) -> list[dict[str, Any]]:
         """By their numbers."""

@@ -18,7 +18,7 @@ from stream.jobs.states import VariantState
 from stream.service.caller import Caller
 from stream.service.problems import Problem, absent
 from stream.service.result_lists import cursor_to, place_of
-from stream.service.schemas.jobs import JobOut, JobsOut, JobVariantOut, JobVariantsOut
+from stream.service.schemas.jobs import JobOut, JobsOut, JobVariantOut, JobVariantsOut, TenantBudgetOut
 from stream.service.service import Service
 
 _JOB_NAME, _VARIANT_ID = re.compile(JOB_NAME), re.compile("[0-9a-f]{16}")
@@ -51,7 +51,11 @@ def listed_jobs(service: Service, request: Request, tenant: str, asked: AskedPag
         access.count = len(shown)
         last = shown[-1] if more else None
         cursor = last and _cursor(service, ("jobs", tenant), last["job"], last["submitted_ms"])
-        return JobsOut(jobs=[JobOut.of(job) for job in shown], next=cursor)
+        # It tells of all projects, so who sees some of them does not see it.
+        whole = scopes is None or (tenant, None) in scopes
+        told = service.job_store.budget(tenant) if whole else None
+        budget = None if told is None else TenantBudgetOut.model_validate(told)
+        return JobsOut(jobs=[JobOut.of(job) for job in shown], next=cursor, budget=budget)
 
 
 def viewed_job(service: Service, request: Request, tenant: str, job: str) -> JobOut:

@@ -19,7 +19,7 @@ from stream.clock import Clock
 from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
-from stream.events.jobs import JobControlled, JobSubmitted
+from stream.events.jobs import JobControlled, JobSubmitted, TenantBudgeted
 from stream.files import make_folder
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
@@ -139,11 +139,13 @@ def home_of(settings: JobSettings) -> Path:
     return settings.register.parent
 
 
-def leave_command(settings: JobSettings, tenant: str, project: str, data: JobControlled, now_ms: int) -> None:
+def leave_command(
+    settings: JobSettings, tenant: str, project: str, data: JobControlled | TenantBudgeted, now_ms: int
+) -> None:
     """For the process that holds the folder, or the next one that does."""
     folder = home_of(settings) / "commands"
     make_folder(folder)
-    said = {"tenant": tenant, "project": project, "data": data.model_dump(exclude_none=True)}
+    said = {"tenant": tenant, "project": project, "type": data.type, "data": data.model_dump(exclude_none=True)}
     # The time first: commands are carried out in their order.
     name = f"{now_ms:015d}-{secrets.token_hex(4)}"
     fresh = folder / f".{name}"
@@ -158,15 +160,18 @@ def taken_commands(settings: JobSettings) -> list[Event]:
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         with suppress(ValueError, KeyError, TypeError, StageError, OSError):
             said = json.loads(path.read_text())
-            data = JobControlled.from_bytes(json.dumps(said["data"]).encode())
+            # A command that an earlier release left has no type.
+            kind = TenantBudgeted if said.get("type") == TenantBudgeted.type else JobControlled
+            data = kind.from_bytes(json.dumps(said["data"]).encode())
             found.append(command(said["tenant"], said["project"], data, int(path.name.partition("-")[0])))
         path.unlink(missing_ok=True)
     return found
 
 
-def command(tenant: str, project: str, data: JobControlled | JobSubmitted, now_ms: int) -> Event:
-    """An event about a job."""
-    return Event(data=data, tenant=tenant, project=project, subject=data.job, event_time_ms=now_ms)
+def command(tenant: str, project: str, data: JobControlled | JobSubmitted | TenantBudgeted, now_ms: int) -> Event:
+    """An event about a job, or about all of a tenant's."""
+    subject = tenant if isinstance(data, TenantBudgeted) else data.job
+    return Event(data=data, tenant=tenant, project=project, subject=subject, event_time_ms=now_ms)
 
 
 @contextmanager

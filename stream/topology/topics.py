@@ -28,6 +28,7 @@ from stream.events.jobs import (
     TaskAsked,
     TaskContinued,
     TaskEnded,
+    TenantBudgeted,
     UrgentTaskAsked,
 )
 from stream.events.notifications import BucketNotification
@@ -97,7 +98,7 @@ COMPLETIONS = Topic("completions", (AssetChanged,), kept_ms=WEEK_MS, by_age=True
 DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 * 1024)
 
 # Commands about jobs. The register of the coordinator has what they led to.
-JOBS = Topic("jobs", (JobSubmitted, JobControlled), kept_ms=WEEK_MS, entry=True)
+JOBS = Topic("jobs", (JobSubmitted, JobControlled, TenantBudgeted), kept_ms=WEEK_MS, entry=True)
 # A task's settings may hold a whole page of text and its layout.
 TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
 # Of jobs that somebody waits for; workers read it first (ADR 0068).

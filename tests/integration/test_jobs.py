@@ -13,19 +13,21 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from typer.testing import CliRunner
 
 from sinks.objects.backends import backend_at
 from sinks.objects.retention import Expired
+from stream.cli.app import app
 from stream.clock import SystemClock
-from stream.events.jobs import JobControlled, JobSpec, JobSubmitted
+from stream.events.jobs import JobControlled, JobSpec, JobSubmitted, TenantBudgeted
 from stream.jobs.manifest import opened, signed
 from stream.jobs.reports import is_final, manifest_name, variants_name
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.job_reproduction import reproduce
 from stream.sessions.job_retention import clean
-from stream.sessions.job_status import read_status
-from stream.sessions.jobs_embedded import EmbeddedJobs, command, scratch_within
+from stream.sessions.job_status import read_budget, read_status
+from stream.sessions.jobs_embedded import EmbeddedJobs, command, leave_command, scratch_within, taken_commands
 from tests.support.media_operators import OPERATORS
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +120,25 @@ def test_finals_and_manifests_arrive_and_a_bad_row_fails_alone(folder: Path) -> 
     assert [each["name"] for each in statement["subject"]] == ["upper/text.txt", "write/text.txt"]
     stages = statement["predicate"]["buildDefinition"]["internalParameters"]["stages"]
     assert [stage["name"] for stage in stages] == ["write", "spell", "filter", "upper"]
+
+
+def test_the_budget_of_a_tenant_stops_its_job_until_a_command_raises_it(folder: Path) -> None:
+    settings, clock = settings_in(folder), SystemClock()
+    for cpu_s in (0.0, 1e6):
+        leave_command(settings, "acme", "ads", TenantBudgeted(limited=True, cpu_s=cpu_s), clock.now_ms())
+        with scratch_within(settings) as held, EmbeddedJobs(held, clock) as session:
+            session.publish(taken_commands(settings))
+            session.publish([command("acme", "ads", submission(folder, session.jobs), clock.now_ms())])
+            session.run(threading.Event(), lambda: False, lambda: None, until_quiet=True)
+            status, budget = read_status(session.jobs, "acme", "first"), read_budget(session.jobs, "acme")
+        assert status is not None and budget is not None
+        assert (status["state"], status["code"]) == (
+            ("partial", "") if cpu_s else ("budget_exhausted", "tenant_budget_exhausted")
+        )
+        assert (budget["cpu_s"], budget["reserved_cpu_s"]) == (cpu_s, 0.0)
+    assert budget["used_cpu_s"] == pytest.approx(status["cost"]["cpu_s"], abs=0.01)
+    line = ["--state", str(folder / "state"), "jobs", "cost", "first", "--tenant", "acme"]
+    assert "budget of the tenant" in CliRunner().invoke(app, line, catch_exceptions=False).output
 
 
 def test_the_same_job_again_computes_nothing(folder: Path) -> None:

@@ -24,7 +24,8 @@ _MONEY = (
 )
 
 
-def cost_table(job: Mapping[str, Any]) -> Table:
+def cost_table(job: Mapping[str, Any], budget: Mapping[str, Any] | None = None) -> Table:
+    """`budget`: of the tenant, if it has one."""
     cost, done = job["cost"], job["done"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_column("what")
@@ -32,6 +33,12 @@ def cost_table(job: Mapping[str, Any]) -> Table:
     table.add_row("CPU seconds", f"{cost['cpu_s']:.1f}")
     table.add_row("of these wasted (failed, canceled)", f"{cost['wasted_cpu_s']:.1f}")
     table.add_row("CPU seconds a finished variant", f"{cost['cpu_s'] / done:.2f}" if done else "-")
+    if job.get("budget_cpu_s") is not None:
+        table.add_row("budget of the job, CPU seconds", f"{job['budget_cpu_s']:.1f}")
+    if budget is not None:
+        table.add_row("budget of the tenant, CPU seconds", f"{budget['cpu_s']:.1f}")
+        table.add_row("used of it by all jobs", f"{budget['used_cpu_s']:.1f}")
+        table.add_row("reserved for parts in work", f"{budget['reserved_cpu_s']:.1f}")
     # No operator of this release computes on one: a zero would look measured.
     table.add_row("GPU seconds", f"{cost['gpu_s']:.1f}" if cost["gpu_s"] else "no device used")
     if cost["wasted_gpu_s"]:

@@ -139,11 +139,26 @@ class JobOut(BaseModel):
         return cls.model_validate({**status, **told, "path": job_path(status["tenant"], status["job"])})
 
 
+class TenantBudgetOut(BaseModel):
+    """How many CPU seconds all jobs of a tenant may use, and have used since they are counted."""
+
+    cpu_s: float
+    used_cpu_s: float
+    reserved_cpu_s: float = Field(description="Estimates of what is worked on.")
+    since_ms: int = Field(description="0: from the first job.")
+
+
+_BUDGET: dict[str, JsonValue] = {"cpu_s": 36_000.0, "used_cpu_s": 9_181.2, "reserved_cpu_s": 12.5, "since_ms": 0}
+
+
 class JobsOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"jobs": [_JOB], "next": None}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"jobs": [_JOB], "next": None, "budget": _BUDGET}]})
 
     jobs: list[JobOut] = Field(description="The newest first.")
     next: str | None = Field(description="A cursor to older ones; none where these are all.")
+    budget: TenantBudgetOut | None = Field(
+        None, description="Of the tenant, where it has one and the caller may see all its projects."
+    )
 
 
 class JobFinalOut(BaseModel):

@@ -30,6 +30,7 @@ from stream.events.jobs import (
     TaskAsked,
     TaskContinued,
     TaskEnded,
+    TenantBudgeted,
     UrgentTaskAsked,
 )
 from stream.events.notifications import BucketNotification
@@ -92,6 +93,7 @@ SENT: list[Payload] = [
     LETTER,
     JobSubmitted(job="spring", spec=DIGEST),
     JobControlled(job="spring", action="budget", cpu_s=7200.0),
+    TenantBudgeted(limited=True, cpu_s=36000.0, restart_ms=1),
     TaskAsked(
         **TASK,
         stage_key=KEY,

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from stream.jobs.budgets import Budgets
 from stream.jobs.register import JobRegister
 
 VERSION_2 = """
@@ -41,7 +42,7 @@ CREATE INDEX task_turn ON task (asked, rank, tenant);
 CREATE TABLE rate (operator TEXT NOT NULL, kind TEXT NOT NULL, cpu_s REAL NOT NULL, PRIMARY KEY (operator, kind))
   WITHOUT ROWID;
 """
-TABLES = ("job", "variant", "finished", "need", "task", "rate", "notice")
+TABLES = ("job", "variant", "finished", "need", "task", "rate", "notice", "tenant")
 
 
 def test_a_register_of_version_2_is_brought_to_this_one(tmp_path: Path) -> None:
@@ -51,12 +52,18 @@ def test_a_register_of_version_2_is_brought_to_this_one(tmp_path: Path) -> None:
             "INSERT INTO task (tenant, key, job, rank, stage, operator, body, asked)"
             " VALUES ('acme', 'k', 1, 2, 0, 'a part', '', 1)"
         )
+        old.execute(
+            "INSERT INTO job (tenant, name, project, spec, rank, priority, deadline_ms, state, code, message,"
+            " submitted_ms, total, waiting, trace, cpu_s, stages)"
+            " VALUES ('acme', 'j', 'p', '', 2, 0, 0, 'done', '', '', 0, 1, 0, '', 7.5, '[]')"
+        )
         old.commit()
     with closing(JobRegister(tmp_path / "old.sqlite")) as brought, closing(JobRegister(tmp_path / "new.sqlite")) as new:
         for table in TABLES:
             assert columns(brought, table) == columns(new, table), table
         task = brought.task("acme", "k")
         assert task is not None
+        assert Budgets(brought).tenant("acme").used_cpu_s == 7.5
         assert (task.operator, task.kind, task.amount, task.asked) == ("a", "part", None, True)
     # Once: a second opening finds a register of this release.
     JobRegister(tmp_path / "old.sqlite").close()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from sinks.objects.backends import backend_at
 from stream.access.actions import AccessRole
+from stream.jobs.budgets import budget_name
 from stream.jobs.manifest import opened as opened_manifest
 from stream.jobs.reports import manifest_name, status_name
 from stream.pipelines.jobs import JobPipeline
@@ -18,6 +19,7 @@ from tests.support.finished_jobs import finished_job
 from tests.support.service_desk import Desk, opened
 
 JOB = "/v1/jobs/acme/spring"
+BUDGET = {"tenant": "acme", "cpu_s": 500.0, "used_cpu_s": 120.5, "reserved_cpu_s": 3.0, "since_ms": 0}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> JobPipeline:
         documents.write(status_name("acme", f"old-{number}"), json.dumps(status | told).encode())
     told = {"job": "theirs", "tenant": "globex", "project": "default"}
     documents.write(status_name("globex", "theirs"), json.dumps(status | told).encode())
+    documents.write(budget_name("acme"), json.dumps(BUDGET).encode())
     return made
 
 
@@ -83,6 +86,14 @@ def test_jobs_are_listed_page_by_page_by_project_and_state(desk: Desk) -> None:
     elsewhere = desk.get(f"{JOB}/variants", limit=1).json()["next"]
     refused = desk.get("/v1/jobs", tenant="acme", cursor=elsewhere)
     assert (refused.status_code, refused.json()["code"]) == (400, "bad_cursor")
+
+
+def test_the_budget_of_a_tenant_is_for_who_sees_all_its_projects(desk: Desk) -> None:
+    told = {name: value for name, value in BUDGET.items() if name != "tenant"}
+    assert desk.get("/v1/jobs", tenant="acme").json()["budget"] == told
+    assert "120.5 of 500.0 CPU seconds used" in desk.get("/jobs?tenant=acme").text
+    for key in ("of a project", "stranger"):
+        assert desk.get("/v1/jobs", key, tenant="acme").json()["budget"] is None
 
 
 def test_variants_say_why_they_failed_or_where_their_finals_are(desk: Desk, variants: list[dict[str, Any]]) -> None:
@@ -163,4 +174,4 @@ def test_a_damaged_final_is_not_given_out_and_stays_where_it_is(
 
 def test_where_no_job_ever_was_there_is_none(tmp_path_factory: pytest.TempPathFactory) -> None:
     with opened(tmp_path_factory.mktemp("stores") / "state", tmp_path_factory.mktemp("own")) as found:
-        assert found.get("/v1/jobs", None, tenant="acme").json() == {"jobs": [], "next": None}
+        assert found.get("/v1/jobs", None, tenant="acme").json() == {"jobs": [], "next": None, "budget": None}

@@ -66,15 +66,19 @@ def cost(
     prices: PricesOption = None,
     json_output: AsJson = False,
 ) -> None:
-    """Show what a job and its variants have used, with what was wasted apart: in units, and with prices in money."""
+    """Show what a job and its variants have used, with what was wasted apart: in units, and with prices in money. And
+    what is used of budgets.
+    """
+    from stream.sessions.job_status import read_budget
+
     shared: Context = context.obj
     jobs = jobs_of(shared, objects, prices)
-    found, rows = _status(jobs, tenant, job), _rows(jobs, tenant, job)
+    found, rows, budget = _status(jobs, tenant, job), _rows(jobs, tenant, job), read_budget(jobs, tenant)
     if json_output:
         each = [{"id": row["id"], "name": row["name"], "cost": row["cost"]} for row in rows]
-        shared.print_json(found["cost"] | {"variants": each})
+        shared.print_json(found["cost"] | {"tenant_budget": budget, "variants": each})
         return
-    shared.console.print(cost_table(found))
+    shared.console.print(cost_table(found, budget))
     shared.console.print(variant_costs_table(rows))
     if "money" not in found["cost"]:
         shared.errors.print("no prices are configured: --prices names a table of them.")

@@ -1,4 +1,6 @@
-"""`rushes jobs cancel`, `pause`, `resume`, `retry`, `deliver`, `release`, `priority`, `budget`: commands to jobs."""
+"""Commands to jobs: `rushes jobs cancel`, `pause`, `resume`, `retry`, `deliver`, `release`, `priority`, `budget`; and
+`tenant-budget`.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.commands.jobs.looking import VariantName, jobs_of, variant_of
-from stream.cli.context import Context
+from stream.cli.context import Context, UsageProblem
 from stream.cli.options.jobs import (
     BrokerUri,
     ClientProperties,
@@ -16,11 +18,13 @@ from stream.cli.options.jobs import (
     ObjectsOption,
     job_settings,
 )
+from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.errors import BadRequest, Unavailable
 from stream.events.jobs import Action
 
 if TYPE_CHECKING:
+    from stream.events.jobs import JobControlled, TenantBudgeted
     from stream.pipelines.jobs import JobSettings
 
 
@@ -100,6 +104,36 @@ def budget(
     _send(context, job, tenant, objects, there, "budget", cpu_s=cpu_s)
 
 
+def tenant_budget(
+    context: typer.Context,
+    tenant: Annotated[str, typer.Argument(help="The tenant.", metavar="TENANT")],
+    cpu_s: Annotated[
+        float | None, typer.Option(min=0.0, max=1e12, help="CPU seconds of all its jobs, finished ones too.")
+    ] = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Take the budget away.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Count what is used from now on, as at the beginning of a month.")
+    ] = False,
+    objects: ObjectsOption = None,
+    broker: BrokerUri = None,
+    client_properties: ClientProperties = None,
+) -> None:
+    """Set how many CPU seconds all jobs of a tenant may use; those that stopped at it go on if there is room."""
+    from stream.events.ids import is_tenant
+    from stream.events.jobs import TenantBudgeted
+
+    if (cpu_s is None) is not unlimited:
+        raise UsageProblem("say how many with --cpu-s, or --unlimited")
+    if not is_tenant(tenant):
+        raise UsageProblem("TENANT: not a name of at most 200 bytes when percent-encoded")
+    shared: Context = context.obj
+    there = Cluster.named(broker, client_properties, shared.deployment)
+    clock = SystemClock()
+    data = TenantBudgeted(limited=not unlimited, cpu_s=cpu_s or 0.0, restart_ms=clock.now_ms() if restart else None)
+    _give(job_settings(shared, objects), clock, there, (tenant, "default", data))
+    shared.console.print(f"the budget of tenant {shown(tenant)} is on its way.", markup=False)
+
+
 def clean(
     context: typer.Context,
     older_than: Annotated[
@@ -135,7 +169,6 @@ def _send(
     from stream.events.jobs import JobControlled
     from stream.pipelines.jobs import JobPipeline
     from stream.sessions.job_status import read_status
-    from stream.sessions.jobs_embedded import command, leave_command
 
     shared: Context = context.obj
     clock, settings = SystemClock(), job_settings(shared, objects)
@@ -143,15 +176,29 @@ def _send(
     if known is None:
         raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")
     data = JobControlled(job=job, action=action, **values)
+    _give(settings, clock, there, (tenant, known["project"], data), rendering=rendering)
+    shared.console.print(f"{action} of job {job} is on its way.", markup=False)
+
+
+def _give(
+    settings: "JobSettings",
+    clock: SystemClock,
+    there: Cluster | None,
+    told: "tuple[str, str, JobControlled | TenantBudgeted]",
+    *,
+    rendering: bool = False,
+) -> None:
+    """Send what is `told` of a tenant and project to the coordinator, here or on a cluster."""
+    from stream.sessions.jobs_embedded import command, leave_command
+
     if there is not None:
         from stream.sessions.jobs_process import send
 
         with there.connected(clock) as broker:
-            send(broker, [command(tenant, known["project"], data, clock.now_ms())])
+            send(broker, [command(*told, clock.now_ms())])
     else:
-        leave_command(settings, tenant, known["project"], data, clock.now_ms())
+        leave_command(settings, *told, clock.now_ms())
         _carry_out(settings, clock, rendering=rendering)
-    shared.console.print(f"{action} of job {job} is on its way.", markup=False)
 
 
 def _carry_out(settings: "JobSettings", clock: SystemClock, *, rendering: bool) -> None:
