@@ -14,7 +14,7 @@ def blocks() -> dict[str, str]:
     from deploy.capacity.limits import limits_table
     from deploy.capacity.lines import sizes_table
     from deploy.capacity.sums import Assumptions, assumptions_table
-    from deploy.documents import command_line, composite, decisions, delta_table, events, settings
+    from deploy.documents import command_line, composite, decisions, delta_table, events, rights, settings
     from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
@@ -32,6 +32,7 @@ def blocks() -> dict[str, str]:
         "events": _block(events.events()),
         "environment": _block(settings.environment()),
         "settings": _block(settings.settings()),
+        "job-rights": _block(rights.job_rights()),
         "stages": _block(settings.stages()),
         "delta-columns": _block(delta_table.delta_columns()),
         "decisions": _block(decisions.decisions()),

@@ -27,6 +27,11 @@ def whole_topology() -> Topology:
     return with_jobs(Topology(stages, topics=understanding.known), told=True)
 
 
+def job_topology() -> Topology:
+    """The stages of jobs with the one that posts. Nothing is opened: only their shape is asked."""
+    return JobPipeline(replace(JobSettings.under(Path()), webhook=_NOBODY), SystemClock(), afresh=False).topology()
+
+
 def with_jobs(topology: Topology, *, told: bool = False) -> Topology:
     """A topology, and beside it the stages of jobs, whose films may become its assets; `told`: also the one that
     posts. Nothing is opened: only their shape is asked.

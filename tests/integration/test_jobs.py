@@ -136,7 +136,7 @@ def test_the_budget_of_a_tenant_stops_its_job_until_a_command_raises_it(folder: 
             ("partial", "") if cpu_s else ("budget_exhausted", "tenant_budget_exhausted")
         )
         assert (budget["cpu_s"], budget["reserved_cpu_s"]) == (cpu_s, 0.0)
-    assert budget["used_cpu_s"] == pytest.approx(status["cost"]["cpu_s"], abs=0.01)
+        assert budget["used_cpu_s"] == pytest.approx(status["cost"]["cpu_s"], abs=0.01)
     line = ["--state", str(folder / "state"), "jobs", "cost", "first", "--tenant", "acme"]
     assert "budget of the tenant" in CliRunner().invoke(app, line, catch_exceptions=False).output
 

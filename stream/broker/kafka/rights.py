@@ -1,6 +1,6 @@
-"""Who may write a topic, as a cluster's authorizer keeps it: access control lists by the topic's whole name."""
+"""Who may do what with topics and groups, as a cluster's authorizer keeps it: lists by their whole names."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -88,16 +88,54 @@ class ProducerRights:
         )
 
     def _asked(self, ask: Callable[[AdminClient], T]) -> T:
-        def checked(client: AdminClient) -> T:
-            try:
-                return ask(client)
-            except KafkaException as failure:
-                if failure.args[0].code() != KafkaError.SECURITY_DISABLED:
-                    raise
-                raise Fatal(
-                    "this cluster has no authorizer, so everybody may write every topic: set authorizer.class.name"
-                    " on its brokers, or leave --principal out",
-                    code="no_authorizer",
-                ) from None
+        return _asked(self._ask, "asking who may write a topic", ask)
 
-        return self._ask.with_retries("asking who may write a topic", checked)
+
+class StageRights:
+    """Rights of the processes of a deployment. Raises what `ProducerRights` raises. `close` it."""
+
+    def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
+        self._names = settings.names
+        self._ask = AdminQueries(settings, clock)
+
+    def allow(self, principal: str, rights: Iterable[tuple[str, str, str]]) -> None:
+        """Each as kind of resource, name and operation, the latter two as `stream.topology.rights` has them. What
+        `principal` may do beside them stays.
+        """
+        wanted = [
+            AclBinding(
+                ResourceType[kind.upper()],
+                self._names.of(name),
+                ResourcePatternType.LITERAL,
+                principal,
+                "*",
+                AclOperation[operation.upper()],
+                AclPermissionType.ALLOW,
+            )
+            for kind, name, operation in rights
+        ]
+
+        def give(client: AdminClient) -> None:
+            for future in client.create_acls(wanted).values():
+                future.result(CALL_TIMEOUT_S)
+
+        _asked(self._ask, "giving rights", give)
+
+    def close(self) -> None:
+        self._ask.close()
+
+
+def _asked(queries: AdminQueries, what: str, ask: Callable[[AdminClient], T]) -> T:
+    def checked(client: AdminClient) -> T:
+        try:
+            return ask(client)
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.SECURITY_DISABLED:
+                raise
+            raise Fatal(
+                "this cluster has no authorizer, so everybody may write every topic: set authorizer.class.name"
+                " on its brokers, or leave --principal out",
+                code="no_authorizer",
+            ) from None
+
+    return queries.with_retries(what, checked)
