@@ -9,6 +9,7 @@ from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.fast import fast_cells
 from decoders.ffmpeg.probe import inspect_source
 from decoders.ffmpeg.reader import FrameReader
+from decoders.ffmpeg.wanted import Wanted
 from decoders.protocol import Inspection, Source
 from decoders.sampling.cells import Cell
 from decoders.sampling.full import FullSampler
@@ -70,7 +71,8 @@ def _cells(reader: FrameReader, span: SpanPlanned) -> Iterator[Cell]:
         return
     dense = span.settings.dense
     sampler = FullSampler(span.first_segment, span.end_segment, duration_ns, reader.last_ns, dense=dense)
-    for frame in reader.frames(sampler.needs_from_ns, sampler.error_at):
+    wanted = None if dense else Wanted(sampler.positions_ns, sampler.end_ns, sampler.passed)
+    for frame in reader.frames(sampler.needs_from_ns, sampler.error_at, wanted):
         yield from sampler.push(frame)
         if sampler.done:
             return

@@ -40,6 +40,7 @@ class _Presence:
     """What was on display in a cell, and how many of its packets the decoder refused."""
 
     own_frames: int = 0
+    passed: int = 0
     refused: int = 0
     held_until_ns: int = 0
     last_frame_ns: int = -1
@@ -50,7 +51,7 @@ class _Presence:
         """
         lost = any(self.last_frame_ns - DAMAGE_REACH_NS < time_ns < end_ns for time_ns in errors_ns)
         cut_off = broken_off and end_ns - self.held_until_ns > SECOND_NS
-        return not self.own_frames and self.held_until_ns <= start_ns and (lost or cut_off)
+        return not (self.own_frames or self.passed) and self.held_until_ns <= start_ns and (lost or cut_off)
 
 
 class _JumpSamples:
@@ -124,6 +125,19 @@ class _FullCell:
         while self._positions and self._positions[0] < until_ns:
             kept.samples.append(kept.kept(frame, self._positions.pop(0), "grid"))
 
+    @property
+    def positions_ns(self) -> tuple[int, ...]:
+        """Where its pictures are sampled, and its start: a picture that shows there is the same for every span."""
+        return (self.start_ns, *self._positions)
+
+    def passed(self, time_ns: int, end_ns: int) -> None:
+        """A picture is on display in [time_ns, end_ns) that nobody wants."""
+        presence = self._presence
+        if self.start_ns <= time_ns < self.end_ns:
+            presence.passed += 1
+        if time_ns < self.end_ns:
+            presence.held_until_ns = max(presence.held_until_ns, end_ns)
+
     def refused(self) -> None:
         """The decoder refused a packet of this cell."""
         self._presence.refused += 1
@@ -184,11 +198,28 @@ class FullSampler:
         self._end_tick = dense_ticks(end_segment - 1).stop
         self._current: Shown | None = None
         self._errors_ns: list[int] = []
+        self._passed_ns = -1
         self.needs_from_ns = max(0, first_segment * SEGMENT_NS - (CONTEXT_NS if dense else 0))
 
     @property
     def done(self) -> bool:
         return not self._cells
+
+    @property
+    def positions_ns(self) -> tuple[int, ...]:
+        """Without `dense`: asset times at which the picture on display counts, ascending. Others may be left out."""
+        return tuple(position for cell in self._cells for position in cell.positions_ns)
+
+    @property
+    def end_ns(self) -> int:
+        """The end of the last cell."""
+        return self._cells[-1].end_ns
+
+    def passed(self, time_ns: int, end_ns: int) -> None:
+        """Notes a picture that was left out, so that it does not count as lost."""
+        self._passed_ns = max(self._passed_ns, time_ns)
+        for cell in self._cells:
+            cell.passed(time_ns, end_ns)
 
     def error_at(self, time_ns: int) -> None:
         """Notes that a packet with this time was refused or lost."""
@@ -217,9 +248,11 @@ class FullSampler:
         if self._current is not None:
             # Beyond the end as well: the dense view of the last cell repeats the last picture.
             self._show(self._current, max(self._duration_ns, self._current.time_ns + 1, self._end_tick * TICK_NS))
-        shown_ns = -1 if self._current is None else self._current.time_ns
+        shown_ns = max(self._passed_ns, -1 if self._current is None else self._current.time_ns)
         while self._cells:
-            yield self._complete(broken_off=self._last_ns - shown_ns > SECOND_NS)
+            # What is left out behind a cell shows that the footage goes on, as a frame behind it does.
+            seen = self._passed_ns >= self._cells[0].end_ns
+            yield self._complete(broken_off=not seen and self._last_ns - shown_ns > SECOND_NS)
 
     def _seen_whole(self, cell: _FullCell, frame: Shown) -> bool:
         """Whether all that the cell needs went on display before `frame`."""

@@ -1,0 +1,53 @@
+"""Reads packets for wanted pictures alone: what a packet says of itself, and the choice among packets, put together."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from decoders.ffmpeg.container import VideoPacket
+from decoders.ffmpeg.decode_times import DECODE_TIMED
+from decoders.ffmpeg.encryption import is_encrypted
+from decoders.ffmpeg.needed import CodedPicture, Needed
+from decoders.ffmpeg.picture_units import REORDERED, PictureUnits
+from decoders.ffmpeg.timeline import asset_time_ns, seekable, ticks_to_ns
+from stream.events.media import Media
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The pictures on display at `positions_ns`, ascending and before `end_ns`. Others need not be decoded.
+    `passed` gets (time, end) of each picture that is left out, in ns, up to the first at or after the end.
+    """
+
+    positions_ns: tuple[int, ...]
+    end_ns: int
+    passed: Callable[[int, int], None]
+
+
+def can_leave_out(media: Media) -> bool:
+    """Whether packets of the recording can be left out: its packets say when they are shown, and what they are."""
+    return seekable(media) and media.container not in DECODE_TIMED and PictureUnits.tell(media)
+
+
+def leading_to(
+    wanted: Wanted, following: Iterable[VideoPacket], media: Media, extradata: bytes | None
+) -> "Iterator[VideoPacket | None]":
+    """See `Needed.of`. Only for a recording that `can_leave_out` packets."""
+    units = PictureUnits(media.codec, extradata)
+    run = media.runs[0]
+
+    def coded(packet: VideoPacket) -> CodedPicture[VideoPacket]:
+        time_ns = None if packet.pts is None else asset_time_ns(media, packet.pts)
+        # Such packets are always decoded: what the decoder says of them counts.
+        if time_ns is None or packet.is_discard or not run.start_ns <= time_ns < run.end_ns or is_encrypted(packet):
+            return CodedPicture(packet, None)
+        facts = units.of(packet)
+        return CodedPicture(packet, time_ns, facts.starts, facts.spared)
+
+    def passed(each: CodedPicture[VideoPacket]) -> None:
+        if each.time_ns is not None:
+            own_ns = ticks_to_ns(each.packet.duration or 0, media.time_base_num, media.time_base_den)
+            wanted.passed(each.time_ns, each.time_ns + own_ns)
+
+    positions = [position for position in wanted.positions_ns if position < run.end_ns]
+    needed = Needed(positions, min(wanted.end_ns, run.end_ns), REORDERED.get(media.codec, 0), passed)
+    return needed.of(map(coded, following))
