@@ -12,7 +12,7 @@ import pyarrow as pa
 _TEXT, _NUMBER, _ID = pa.string(), pa.int64(), pa.int32()
 _NAMED = pa.struct({"name": _TEXT, "uid": _TEXT})
 _SESSION = pa.struct({"uid": _TEXT})
-_USER = pa.struct({"uid": _TEXT, "type_id": _ID})
+_USER = pa.struct({"uid": _TEXT, "type_id": _ID, "type": _TEXT})
 _RESOURCES = pa.list_(pa.struct({"uid": _TEXT, "type": _TEXT}))
 _METADATA = pa.struct(
     {
@@ -51,6 +51,9 @@ _EVERY: Mapping[str, pa.DataType] = {
 }
 _OF_CLASS: Mapping[int, Mapping[str, pa.DataType]] = {
     3002: {"service": _NAMED, "user": _USER, "session": _SESSION},
+    3004: {"entity": pa.struct({"uid": _TEXT, "type": _TEXT, "user": _USER})},
+    3005: {"privileges": pa.list_(_TEXT), "user": _USER, "resources": _RESOURCES},
+    3006: {"group": _NAMED},
     6003: {"api": pa.struct({"operation": _TEXT}), "resources": _RESOURCES},
     6005: {
         "type_id": _ID,

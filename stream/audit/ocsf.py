@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
+from stream.audit.rights import ENTITIES, GROUPS, NO_RIGHTS, USER_ACCESS, ChangedRights
+
 VERSION = "1.8.0"
-_INFORMATIONAL = 1
 _DATASTORE, _FILE_HOSTING, _API, _AUTHENTICATION = 6005, 6006, 6003, 3002
+_IDENTITY, _OTHER = 3, 99
 _REGULAR_FILE, _TABLE, _VECTOR = 1, 3, 7
 
 
@@ -31,7 +33,17 @@ class Activity(Enum):
     JOB_SUBMITTED = (_API, 1, "submitted a job")
     JOB_STEERED = (_API, 3, "steered a job")
     DELETED = (_API, 4, "deleted")
+    ROLE_GIVEN = (USER_ACCESS, 1, "gave a role")
+    ROLE_TAKEN = (USER_ACCESS, 2, "took a role")
+    TEAM_FILLED = (GROUPS, 99, "filled a team")
+    TEAM_REMOVED = (GROUPS, 5, "removed a team")
+    KEY_MADE = (ENTITIES, 1, "made a key")
+    KEY_NARROWED = (ENTITIES, 3, "narrowed a key")
+    KEY_REVOKED = (ENTITIES, 4, "revoked a key")
+    # Of a broker, which has users of its own.
     RIGHTS_CHANGED = (_API, 3, "changed rights")
+    TENANT_ADDED = (_API, 1, "added a tenant")
+    TENANT_REMOVED = (_API, 4, "removed a tenant")
     SIGNED_IN = (_AUTHENTICATION, 1, "signed in")
     SIGNED_OUT = (_AUTHENTICATION, 2, "signed out")
     FORGED = (_AUTHENTICATION, 99, "sent by another site")
@@ -42,8 +54,15 @@ class Activity(Enum):
         self.label = label
 
     @property
+    def category(self) -> int:
+        return self.class_uid // 1_000
+
+    @property
     def type_uid(self) -> int:
         return self.class_uid * 100 + self.activity_id
+
+
+_LASTING = frozenset({Activity.DELETED, Activity.RIGHTS_CHANGED, Activity.TENANT_ADDED, Activity.TENANT_REMOVED})
 
 
 class AccessStatus(Enum):
@@ -58,6 +77,14 @@ class AccessStatus(Enum):
     def __init__(self, status_id: int, label: str) -> None:
         self.status_id = status_id
         self.label = label
+
+
+class Severity(IntEnum):
+    """OCSF's, as far as an access can have it."""
+
+    INFORMATIONAL = 1
+    LOW = 2
+    MEDIUM = 3
 
 
 class ActorKind(IntEnum):
@@ -99,13 +126,14 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class AccessSubject:
     """What it is about. `tenant`: whose, if one's. `resources`: ids of assets, moments or tables. `query`: a keyed
-    digest of what was asked.
+    digest of what was asked. `rights`: those that it changes.
     """
 
     operation: str
     tenant: str | None = None
     resources: tuple[str, ...] = ()
     query: str | None = None
+    rights: ChangedRights = NO_RIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +167,12 @@ class AuditEvent:
         denied = self.outcome.status is AccessStatus.DENIED
         product = {"name": "rushes", "uid": "rushes", "version": product_version}
         event: dict[str, Any] = {
-            # The thousands of a class are its category.
-            "category_uid": self.activity.class_uid // 1_000,
+            "category_uid": self.activity.category,
             "class_uid": self.activity.class_uid,
             "activity_id": self.activity.activity_id,
             "type_uid": self.activity.type_uid,
-            "severity_id": _INFORMATIONAL,
+            "severity_id": self._severity.value,
+            "severity": self._severity.name.capitalize(),
             "time": self.time_ms,
             "metadata": {
                 "version": VERSION,
@@ -171,8 +199,18 @@ class AuditEvent:
             event["count"] = self.outcome.count
         if self.outcome.duration_ms is not None:
             event["duration"] = self.outcome.duration_ms
-        unmapped = self._resources()
+        if self.activity.activity_id == _OTHER:
+            event["activity_name"] = self.activity.label
+        unmapped = self._resources() | self.subject.rights.unmapped(self.activity.class_uid)
         return event | ({"unmapped": unmapped} if unmapped else {})
+
+    @property
+    def _severity(self) -> Severity:
+        if self.activity is Activity.FORGED:
+            return Severity.MEDIUM
+        changes = self.activity.category == _IDENTITY and self.activity.class_uid != _AUTHENTICATION
+        denied = self.outcome.status is AccessStatus.DENIED
+        return Severity.LOW if denied or changes or self.activity in _LASTING else Severity.INFORMATIONAL
 
     def _subject(self) -> dict[str, Any]:
         subject = self.subject
@@ -194,6 +232,8 @@ class AuditEvent:
                 user = self.actor.as_ocsf()
                 # OCSF's `user` is whose authentication it is; here nobody signs in for another.
                 return {"service": {"name": "rushes"}} | {key: user[key] for key in ("user", "session") if key in user}
+            case 3004 | 3005 | 3006:
+                return subject.rights.as_ocsf(self.activity.class_uid)
             case _:
                 named = [{"uid": uid, "type": "asset"} for uid in subject.resources]
                 return {"api": {"operation": subject.operation}, **({"resources": named} if named else {})}

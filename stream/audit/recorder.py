@@ -8,22 +8,28 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from stream.audit.ocsf import ADMITTED, AccessOutcome, AccessStatus, AccessSubject, Activity, Actor, AuditEvent, Origin
+from stream.audit.rights import ChangedRights
 from stream.clock import Clock
 from stream.errors import StageError
 
 _INTERRUPTED, _DEFECT = "interrupted", "unexpected_error"
+_FORBIDDEN, _ABSENT = "forbidden", "no_such_thing"
 
 
 @dataclass(slots=True)
 class AuditedAccess:
     """One that was let in. `uid`: of its admission. `count`: of what it gives out, as far as it is known when it ends;
-    `resources`: ids of what that was, and `tenant` whose, where the admission could not know them yet.
+    `resources`: ids of what that was, `tenant` whose, and `rights` that were changed, where the admission could not
+    know them yet. `outside`: where it asks for something of a tenant of whom the actor may see nothing, so that not to
+    find it is a denial.
     """
 
     uid: str
     count: int | None = None
     resources: tuple[str, ...] = ()
     tenant: str | None = None
+    rights: ChangedRights | None = None
+    outside: bool = False
 
 
 class Trail(Protocol):
@@ -77,13 +83,15 @@ class Recorder:
             code = self._code_of(error)
             raise
         finally:
-            status = AccessStatus.SUCCEEDED if code is None else AccessStatus.FAILED
+            status = _status(code, outside=access.outside)
             took_ms = round((self._clock.monotonic_s() - began_s) * 1000)
             outcome = AccessOutcome(status, code, access.count, took_ms)
             if access.resources:
                 subject = replace(subject, resources=access.resources)
             if access.tenant is not None:
                 subject = replace(subject, tenant=access.tenant)
+            if access.rights is not None:
+                subject = replace(subject, rights=access.rights)
             self._write(activity, subject, actor, origin, outcome, self._new_uid(), admission)
 
     def denied(self, activity: Activity, subject: AccessSubject, actor: Actor, origin: Origin, code: str) -> str:
@@ -105,6 +113,14 @@ class Recorder:
     ) -> None:
         event = AuditEvent(activity, subject, actor, origin, outcome, uid, self._clock.now_ms(), correlation)
         self._trail.append(event.as_ocsf(self._version))
+
+
+def _status(trouble: str | None, *, outside: bool) -> AccessStatus:
+    if trouble is None:
+        return AccessStatus.SUCCEEDED
+    # Rights to one thing are known only when it was looked at, which is after the admission.
+    denied = trouble == _FORBIDDEN or (outside and trouble == _ABSENT)
+    return AccessStatus.DENIED if denied else AccessStatus.FAILED
 
 
 def asset_name(secret: bytes, tenant: str, asset_id: str) -> str:

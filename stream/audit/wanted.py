@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream.audit.recorder import query_digest
+from stream.audit.rights import holders_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,6 @@ class WantedEvents:
         named = named_in(event)
         if not named:
             return False
-        if not named:
-            return False
         # A digest is made with the key of the tenant that was asked for, which may be none.
         tenants = (event["metadata"].get("tenant_uid"), None)
         return bool({self.about, *(query_digest(self.secret, each, self.about) for each in tenants)} & set(named))
@@ -48,4 +47,4 @@ def named_in(event: Mapping[str, Any]) -> tuple[str, ...]:
     file = event.get("file", {}).get("uid")
     query = event.get("query_info", {}).get("uid")
     others = event.get("unmapped", {}).get("resources", ())
-    return tuple(dict.fromkeys(each for each in (*many, *others, file, query) if each))
+    return tuple(dict.fromkeys(each for each in (*holders_in(event), *many, *others, file, query) if each))

@@ -16,15 +16,20 @@ from typing import Any
 
 import typer
 
+from stream.access.records import ApiKey, service_account
 from stream.audit.checkpoint import SigningKey
 from stream.audit.journal import Journal
 from stream.audit.keys import read_key, secret_of
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import Recorder, code_of, query_digest
+from stream.audit.rights import NO_RIGHTS, ChangedRights
 from stream.audit.shared_journal import SharedJournal
 from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.clock import SystemClock
+from stream.service.changed_keys import changed_key
 
+_KEY = "rushes key"
+_MEMBERS = 200
 Values = Mapping[str, Any]
 """The parameters of a command by name."""
 
@@ -32,13 +37,15 @@ Values = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Audited:
     """`named`: parameters that say what it is about; they are kept as digests, as paths and uris are nobody's to read.
-    `query`: parameters that are what is searched for. `plain`: parameters that are kept as they are, such as roles.
+    `query`: parameters that are what is searched for. `plain`: parameters that are kept as they are. `rights`: what it
+    changes of somebody's.
     """
 
     activity: Callable[[Values], Activity]
     named: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    rights: Callable[[Values], ChangedRights] = lambda _: NO_RIGHTS
 
 
 def _always(activity: Activity) -> Callable[[Values], Activity]:
@@ -53,6 +60,20 @@ def _of_search(values: Values) -> Activity:
     return Activity.SEARCHED
 
 
+def _of_role(values: Values) -> ChangedRights:
+    return ChangedRights(values["holder"], (str(values["role"]),), values.get("project"))
+
+
+def _of_team(values: Values) -> ChangedRights:
+    return ChangedRights(team=values["name"], members=tuple(values.get("member") or ())[:_MEMBERS])
+
+
+def _of_key(values: Values) -> ChangedRights:
+    owner, roles = values.get("owner"), tuple(map(str, values.get("role") or ()))
+    holder = None if owner is None else service_account(values["tenant"], owner)
+    return ChangedRights(holder, roles, values.get("project"), key_id=values.get("key_id"))
+
+
 AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("search",): Audited(_of_search, query=("words", "image")),
     ("moments",): Audited(_always(Activity.VIEWED)),
@@ -61,17 +82,17 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("delete",): Audited(_always(Activity.DELETED), named=("assets",)),
     ("dead-letters", "list"): Audited(_always(Activity.LISTED)),
     ("dead-letters", "show"): Audited(_always(Activity.VIEWED), named=("letter_id",)),
-    ("access", "give"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("role", "holder", "project")),
-    ("access", "take"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("role", "holder", "project")),
-    ("access", "team"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("name",)),
-    ("access", "key"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("owner", "project")),
-    ("access", "narrow"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("key_id", "project")),
-    ("access", "revoke"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("key_id",)),
+    ("access", "give"): Audited(_always(Activity.ROLE_GIVEN), rights=_of_role),
+    ("access", "take"): Audited(_always(Activity.ROLE_TAKEN), rights=_of_role),
+    ("access", "team"): Audited(_always(Activity.TEAM_FILLED), rights=_of_team),
+    ("access", "key"): Audited(_always(Activity.KEY_MADE), rights=_of_key),
+    ("access", "narrow"): Audited(_always(Activity.KEY_NARROWED), rights=_of_key),
+    ("access", "revoke"): Audited(_always(Activity.KEY_REVOKED), rights=_of_key),
     ("access", "list"): Audited(_always(Activity.LISTED)),
     ("access", "explain"): Audited(_always(Activity.VIEWED), plain=("holder", "action", "project")),
     ("access", "roles"): Audited(_always(Activity.LISTED)),
-    ("tenants", "add"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("principal", "project", "region")),
-    ("tenants", "remove"): Audited(_always(Activity.RIGHTS_CHANGED)),
+    ("tenants", "add"): Audited(_always(Activity.TENANT_ADDED), plain=("principal", "project", "region")),
+    ("tenants", "remove"): Audited(_always(Activity.TENANT_REMOVED)),
     ("tenants", "list"): Audited(_always(Activity.LISTED)),
     ("tenants", "show"): Audited(_always(Activity.VIEWED)),
     ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
@@ -104,8 +125,8 @@ UNAUDITED = frozenset(
 
 
 @contextmanager
-def audited(path: tuple[str, ...], context: Context, values: Values) -> Iterator[None]:
-    """The block is one access, if the command is one and there is a trail."""
+def audited(path: tuple[str, ...], context: Context, values: Values, found: dict[str, Any]) -> Iterator[None]:
+    """The block is one access, if the command is one and there is a trail. `found` is what the command notes."""
     rule = AUDITED.get(path)
     if rule is None or context.audit is None:
         yield
@@ -116,13 +137,22 @@ def audited(path: tuple[str, ...], context: Context, values: Values) -> Iterator
     trail = SharedJournal(Journal(context.audit.path(), key))
     recorder = Recorder(trail, SystemClock(), version("rushes"), code_of=_code_of)
     no: AnsweredNo | None = None
-    with recorder.access(rule.activity(values), subject, operating_system_user(), Origin(hostname=_hostname())):
+    activity, who, here = rule.activity(values), operating_system_user(), Origin(hostname=_hostname())
+    with recorder.access(activity, subject, who, here) as access:
         try:
             yield
         except AnsweredNo as answer:
             no = answer
+        key_found: ApiKey | None = found.get(_KEY)
+        if key_found is not None:
+            access.tenant, access.rights = key_found.tenant, changed_key(key_found)
     if no is not None:
         raise no
+
+
+def note_key(context: typer.Context, key: ApiKey) -> None:
+    """The trail says of which key this command is, which nobody knew before it ran."""
+    context.meta[_KEY] = key
 
 
 def operating_system_user() -> Actor:
@@ -154,7 +184,8 @@ def _subject(path: tuple[str, ...], rule: Audited, key: SigningKey, values: Valu
 
     query = digests(rule.query)
     plain = [text for name in rule.plain for text in _texts(values.get(name))]
-    return AccessSubject(" ".join(path), tenant, (*digests(rule.named), *plain), query[0] if query else None)
+    named = (*digests(rule.named), *plain)
+    return AccessSubject(" ".join(path), tenant, named, query[0] if query else None, rule.rights(values))
 
 
 def _texts(value: object) -> list[str]:

@@ -99,7 +99,7 @@ def _audited(path: tuple[str, ...], invoke: Callable[[Any], Any], context: Any) 
     # Imported only for a trail: it loads a library of cryptography.
     from stream.cli.auditing import audited
 
-    with audited(path, shared, context.params):
+    with audited(path, shared, context.params, context.meta):
         return invoke(context)
 
 

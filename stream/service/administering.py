@@ -9,9 +9,12 @@ from stream.access.actions import AccessRole, Action
 from stream.access.api_keys import digest_of, new_key
 from stream.access.delegation import manages, may_fill, may_hand_on, may_make, may_manage, visible
 from stream.access.narrowing import Narrowing, narrowed
-from stream.access.records import ApiKey, Grant, Team
+from stream.access.records import ApiKey, Grant, Team, service_account
 from stream.audit.ocsf import AccessSubject, Activity, ActorKind
+from stream.audit.rights import NO_RIGHTS, ChangedRights
+from stream.service.audited_names import audited_names
 from stream.service.caller import Caller
+from stream.service.changed_keys import changed_key
 from stream.service.problems import Problem, absent, forbidden
 from stream.service.repeatable_writes import keep_no_answer
 from stream.service.schemas.access import (
@@ -56,9 +59,9 @@ def administered(service: Service, request: Request, tenant: str) -> AccessOut:
 
 def give_role(service: Service, request: Request, tenant: str, given: GrantIn | None) -> GrantOut:
     """Who has the role already has it with the new end. `given` is None where nobody asks. Raises `Problem`."""
-    named = () if given is None else _named(given.role, given.holder, given.project)
-    subject = AccessSubject("access give", tenant, named)
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+    rights = NO_RIGHTS if given is None else ChangedRights(given.holder, (given.role,), given.project)
+    subject = AccessSubject("access give", tenant, rights=rights)
+    with service.access(request, Action.MANAGE, Activity.ROLE_GIVEN, subject) as (caller, _):
         assert given is not None
         require_manager(caller, tenant)
         now_ms = service.callers.now_ms()
@@ -78,8 +81,8 @@ def give_role(service: Service, request: Request, tenant: str, given: GrantIn | 
 
 def take_role(service: Service, request: Request, tenant: str, held: HeldRole) -> None:
     """It is gone with the next request of who had it. Raises `Problem`."""
-    subject = AccessSubject("access take", tenant, _named(held.role, held.holder, held.project))
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+    subject = AccessSubject("access take", tenant, rights=ChangedRights(held.holder, (held.role,), held.project))
+    with service.access(request, Action.MANAGE, Activity.ROLE_TAKEN, subject) as (caller, _):
         require_manager(caller, tenant)
         # The key of a grant leaves out who gave it and when.
         sought = Grant(
@@ -95,11 +98,12 @@ def take_role(service: Service, request: Request, tenant: str, held: HeldRole) -
 
 def fill_team(service: Service, request: Request, tenant: str, name: str, given: TeamIn | None) -> TeamOut:
     """Who is in it, all of them. One without members stays, and its roles reach nobody. Raises `Problem`."""
-    subject = AccessSubject("access team", tenant, (name,))
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
-        assert given is not None
+    members = () if given is None else tuple(dict.fromkeys(given.members))
+    subject = AccessSubject("access team", tenant, rights=ChangedRights(team=name, members=audited_names(members)))
+    with service.access(request, Action.MANAGE, Activity.TEAM_FILLED, subject) as (caller, access):
+        access.count = len(members)
         require_manager(caller, tenant)
-        group = Team(tenant=tenant, name=name, members=tuple(dict.fromkeys(given.members)))
+        group = Team(tenant=tenant, name=name, members=members)
         _require_theirs(may_fill(caller.access, group, service.callers.registers.register()))
         service.callers.registers.put(group)
         return TeamOut.of(group)
@@ -107,8 +111,8 @@ def fill_team(service: Service, request: Request, tenant: str, name: str, given:
 
 def remove_team(service: Service, request: Request, tenant: str, name: str) -> None:
     """Roles that were given to it reach nobody, until there is a team of this name again. Raises `Problem`."""
-    subject = AccessSubject("access team", tenant, (name,))
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+    subject = AccessSubject("access team", tenant, rights=ChangedRights(team=name))
+    with service.access(request, Action.MANAGE, Activity.TEAM_REMOVED, subject) as (caller, _):
         require_manager(caller, tenant)
         group = Team(tenant=tenant, name=name)
         _require_theirs(may_fill(caller.access, group, service.callers.registers.register()))
@@ -118,8 +122,11 @@ def remove_team(service: Service, request: Request, tenant: str, name: str) -> N
 
 def make_key(service: Service, request: Request, tenant: str, given: KeyIn | None) -> NewKeyOut:
     """With its secret, which is kept nowhere; a key itself makes no keys. Raises `Problem`."""
-    subject = AccessSubject("access key", tenant, () if given is None else _named(given.owner, given.project))
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+    rights = NO_RIGHTS
+    if given is not None:
+        rights = ChangedRights(service_account(tenant, given.owner), tuple(given.roles or ()), given.project)
+    subject = AccessSubject("access key", tenant, rights=rights)
+    with service.access(request, Action.MANAGE, Activity.KEY_MADE, subject) as (caller, access):
         assert given is not None
         require_manager(caller, tenant)
         # Or who got hold of one key for a moment could make others that outlive it.
@@ -141,17 +148,19 @@ def make_key(service: Service, request: Request, tenant: str, given: KeyIn | Non
         )
         _require_theirs(may_make(caller.access, key, registers.register(), now_ms))
         registers.put(key)
+        access.rights = changed_key(key)
         keep_no_answer(request.scope, f"The key {key.key_id} was made; its secret is shown once and not again.")
         return NewKeyOut(key=secret, **KeyOut.of(key).model_dump())
 
 
 def revoke_key(service: Service, request: Request, tenant: str, key_id: str) -> None:
     """The key ends, and the sessions that began with it, at once. Raises `Problem`."""
-    subject = AccessSubject("access revoke", tenant, (key_id,))
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+    subject = AccessSubject("access revoke", tenant, rights=ChangedRights(key_id=key_id))
+    with service.access(request, Action.MANAGE, Activity.KEY_REVOKED, subject) as (caller, access):
         require_manager(caller, tenant)
         found = _key(service, tenant, key_id)
         _require_theirs(may_manage(caller.access, tenant, found.project))
+        access.rights = changed_key(found)
         service.callers.registers.take(found.key)
 
 
@@ -159,8 +168,8 @@ def narrow_key(service: Service, request: Request, tenant: str, key_id: str, giv
     """It can do less with the next request, and so can the sessions that began with it. Raises `Problem`, and as
     `narrowed` does.
     """
-    subject = AccessSubject("access narrow", tenant, (key_id,))
-    with service.access(request, Action.MANAGE, Activity.RIGHTS_CHANGED, subject) as (caller, _):
+    subject = AccessSubject("access narrow", tenant, rights=ChangedRights(key_id=key_id))
+    with service.access(request, Action.MANAGE, Activity.KEY_NARROWED, subject) as (caller, access):
         assert given is not None
         require_manager(caller, tenant)
         found = _key(service, tenant, key_id)
@@ -168,6 +177,7 @@ def narrow_key(service: Service, request: Request, tenant: str, key_id: str, giv
         until_ms = None if given.days is None else service.callers.now_ms() + given.days * _DAY_MS
         roles = None if given.roles is None else tuple(given.roles)
         key = narrowed(found, Narrowing(roles, given.project, until_ms))
+        access.rights = changed_key(key)
         if not service.callers.registers.exchange(found, key):
             raise Problem(409, "Somebody has just changed the key: look at it, and try again.", code="key_changed")
         return KeyOut.of(key)
@@ -195,7 +205,3 @@ def require_manager(caller: Caller, tenant: str) -> None:
 def _require_theirs(allowed: bool) -> None:
     if not allowed:
         raise forbidden(_MORE)
-
-
-def _named(*values: str | None) -> tuple[str, ...]:
-    return tuple(value for value in values if value is not None)

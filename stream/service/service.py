@@ -90,10 +90,13 @@ class Service:
             if refusal.first:
                 self._denied(request, activity, subject, caller.actor, "too_many_requests")
             raise refusal.problem()
-        if caller.access.scopes(action) == frozenset():
+        scopes = caller.access.scopes(action)
+        if scopes == frozenset():
             self._denied(request, activity, subject, caller.actor, "forbidden")
             raise forbidden("The caller has no role that may do this: an administrator can give one.")
         with self.audited(request, activity, subject, caller.actor) as access:
+            # By rights alone, and never by what is there: the answer is that of what never was.
+            access.outside = scopes is not None and subject.tenant not in {None, *(tenant for tenant, _ in scopes)}
             kept = self.writes.claim(request.scope, caller.access.principal)
             if kept is None:
                 yield caller, access

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream.audit.recorder import code_of
-from stream.errors import StageError, Unavailable
+from stream.errors import Fatal, StageError
 from stream.sessions.audit_export import AuditExport
 from stream.topology.stage import RetryPolicy
 from stream.worker.retries import backoff_s
@@ -48,20 +48,20 @@ class AuditFeed:
         while not stop.is_set():
             try:
                 delivered = self._export.step()
-            # The place is kept on a disk that may be full.
-            except (Unavailable, OSError) as error:
-                attempt += 1
-                self._trouble = str(error)
-                if interval_s is None and attempt >= _TRIES_ONCE:
-                    return
-                _log.warning("audit export: %s (%s)", error, code_of(error))
-                stop.wait(backoff_s(_RETRIES, attempt, random.Random()))
-                continue
             # A gap or a damaged trail does not pass by itself.
-            except StageError as error:
+            except Fatal as error:
                 self._trouble, self._stopped = str(error), True
                 _log.error("audit export: a target gets nothing more: %s", code_of(error))
                 return
+            # The place is kept on a disk that may be full; a defect must not end the thread without a word.
+            except Exception as error:  # noqa: BLE001 - it is told of and tried again
+                attempt += 1
+                self._trouble = _words(error)
+                if interval_s is None and attempt >= _TRIES_ONCE:
+                    return
+                _log.warning("audit export: %s (%s)", self._trouble, code_of(error))
+                stop.wait(backoff_s(_RETRIES, attempt, random.Random()))
+                continue
             attempt, self._trouble = 0, ""
             self._delivered += delivered
             self._taken(delivered)
@@ -87,3 +87,9 @@ class AuditFeed:
         except (ValueError, OSError):
             waiting = 0
         return FeedEnd(self._export.name, self._delivered, waiting, self._trouble)
+
+
+def _words(error: Exception) -> str:
+    """Without the text of a defect, which may hold what an event holds."""
+    known = isinstance(error, StageError | OSError)
+    return str(error) if known else f"a defect of rushes ({type(error).__name__}): report it"

@@ -16,7 +16,7 @@ from stream.access.narrowing import Narrowing, narrowed
 from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, NewHolder, NewMember, Team, service_account
 from stream.access.register import AccessRegister
 from stream.access.store import AccessStore
-from stream.cli.auditing import operating_system_user
+from stream.cli.auditing import note_key, operating_system_user
 from stream.cli.context import AnsweredNo, Context, DeploymentCommand, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, register_place
 from stream.cli.options.sessions import ClientProperties
@@ -147,6 +147,7 @@ def key(
             made_at_ms=now_ms,
         )
         register.put(made)
+    note_key(context, made)
     shared: Context = context.obj
     # The words on stderr, so that a script gets the key alone.
     shared.errors.print(f"key {made.key_id} of {made.principal}, valid for {days} days; it is shown only now:")
@@ -179,6 +180,7 @@ def narrow(
         made = _checked(ApiKey, **fewer.model_dump())
         if not register.exchange(found, made):
             raise UsageProblem(f"somebody has just changed key {shown(key_id)}: look at it, and try again")
+    note_key(context, made)
     _say(
         context,
         f"key {key_id} has less from now on: {', '.join(_row(made)[4:])} (UTC) {_where(made.tenant, made.project)}.",
@@ -194,9 +196,10 @@ def revoke(
 ) -> None:
     """End a key at once."""
     with _store(context, broker, client_properties) as register:
-        found = register.take(f"key/{key_id}")
-    if not found:
-        raise _no_key(context, key_id, broker)
+        found = register.register().get(f"key/{key_id}")
+        if not isinstance(found, ApiKey) or not register.take(found.key):
+            raise _no_key(context, key_id, broker)
+    note_key(context, found)
     _say(context, f"key {key_id} is revoked.")
 
 

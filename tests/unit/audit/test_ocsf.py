@@ -16,14 +16,17 @@ from stream.audit.files import event_files
 from stream.audit.journal import Journal
 from stream.audit.ocsf import VERSION, AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import Recorder, query_digest
+from stream.audit.rights import ChangedRights
 from stream.audit.verification import verify
+from stream.audit.wanted import named_in
 from stream.clock import ManualClock
 from stream.errors import BadRequest
 
 KEY = SigningKey("example.com/audit", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 ACTOR = Actor("ana", ActorKind.PERSON, session="s-1")
 ORIGIN = Origin(ip="192.0.2.7")
-SUBJECT = AccessSubject("search", "acme", ("asset-1", "asset-2"), "0f" * 32)
+RIGHTS = ChangedRights("service:acme/cutter", ("editor",), "pilot", "cutters", ("oidc:https://idp#ana",), "k0123")
+SUBJECT = AccessSubject("search", "acme", ("asset-1", "asset-2"), "0f" * 32, RIGHTS)
 
 
 Valid = Callable[[dict[str, Any]], bool]
@@ -100,6 +103,49 @@ def test_the_trail_of_accesses_holds(recorder: Recorder, journal: Journal, tmp_p
     found = verify(tmp_path, KEY.verifier)
     assert found.holds
     assert found.events == 2 * len(Activity)
+
+
+def test_changes_of_rights_say_whose_and_which(recorder: Recorder, tmp_path: Path, valid: Valid) -> None:
+    def event(activity: Activity, rights: ChangedRights) -> dict[str, Any]:
+        recorder.denied(activity, AccessSubject("access", "acme", rights=rights), ACTOR, ORIGIN, "forbidden")
+        found = events(tmp_path)[-1]
+        assert valid(found)
+        return found
+
+    role = event(Activity.ROLE_GIVEN, ChangedRights("oidc:https://idp#ana", ("editor",), "pilot"))
+    assert (role["class_uid"], role["privileges"], role["resources"]) == (
+        3005,
+        ["editor"],
+        [{"uid": "pilot", "type": "project"}],
+    )
+    assert role["user"] == {"uid": "oidc:https://idp#ana", "type_id": 1}
+    assert named_in(role) == ("editor", "oidc:https://idp#ana", "pilot")
+    team = event(Activity.TEAM_FILLED, ChangedRights(team="cutters", members=("service:acme/a", "ana")))
+    assert (team["group"]["uid"], team["activity_name"]) == ("team:cutters", "filled a team")
+    assert named_in(team) == ("team:cutters", "service:acme/a", "ana")
+    key = event(Activity.KEY_MADE, ChangedRights("service:acme/a", ("viewer",), "pilot", key_id="k1"))
+    assert key["entity"] == {"uid": "k1", "type": "key", "user": {"uid": "service:acme/a", "type_id": 4}}
+    assert named_in(key) == ("viewer", "k1", "service:acme/a", "pilot")
+    # Of a request without a body that anybody could read.
+    for activity in (Activity.ROLE_GIVEN, Activity.ROLE_TAKEN, Activity.TEAM_FILLED, Activity.KEY_MADE):
+        assert named_in(event(activity, ChangedRights())) == ()
+
+
+def test_what_is_denied_after_it_was_let_in_is_a_denial(recorder: Recorder, tmp_path: Path) -> None:
+    def told(code: str, *, outside: bool = False) -> tuple[str, str]:
+        with (
+            pytest.raises(BadRequest),
+            recorder.access(Activity.VIEWED, SUBJECT, ACTOR, ORIGIN) as access,
+        ):
+            access.outside = outside
+            raise BadRequest("no", code=code)
+        found = events(tmp_path)[-1]
+        return found["status"], found["severity"]
+
+    assert told("forbidden") == ("Denied", "Low")
+    assert told("no_such_thing", outside=True) == ("Denied", "Low")
+    assert told("no_such_thing") == ("Failure", "Informational")
+    assert told("bad_query", outside=True) == ("Failure", "Informational")
 
 
 def test_queries_are_digests_of_a_tenants_own() -> None:

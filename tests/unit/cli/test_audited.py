@@ -159,7 +159,7 @@ def test_the_trail_says_who_did_what_with_an_asset(desk: Desk) -> None:
 
     assert found("--about", asset) == ["delete: deleted"] * 2
     assert found("--about", asset, "--tenant", "globex") == []
-    assert found("--about", "service:acme/newsroom") == ["access give: changed rights"] * 2
+    assert found("--about", "service:acme/newsroom") == ["access give: gave a role"] * 2
     assert found("--about", "A  red bus", "--since", "1h") == ["search: searched"] * 2
     assert found("--about", "a red bus", "--until", "1h") == []
     assert found("--who", "service:acme/newsroom") == []
@@ -167,6 +167,27 @@ def test_the_trail_says_who_did_what_with_an_asset(desk: Desk) -> None:
     assert "newest 1" not in desk.err.getvalue()  # of a document nothing more is said
     assert "newest 2" in (desk.call("audit", "show", "--last", "2"), desk.err.getvalue())[1]
     assert desk.code == 0
+
+
+def test_the_trail_says_which_key_was_made_and_ended_and_whose_it_was(desk: Desk) -> None:
+    desk.call("access", "key", "newsroom", "--tenant", "acme", "--role", "viewer", "--project", "pilot")
+    desk.call("access", "team", "cutters", "--tenant", "acme", "--member", "service:acme/newsroom")
+    admitted, made = desk.events()[:2]
+    key_id = made["entity"]["uid"]
+    desk.call("access", "revoke", key_id)
+    assert desk.code == 0, desk.err.getvalue()
+    # What is made has no id yet when it is let in.
+    assert admitted["entity"]["uid"] == "unknown"
+    for event in (made, desk.events()[-1]):
+        assert event["entity"]["user"]["uid"] == "service:acme/newsroom"
+        assert (event["entity"]["uid"], event["metadata"]["tenant_uid"]) == (key_id, "acme")
+        assert (event["unmapped"]["privileges"], event["unmapped"]["project"]) == (["viewer"], "pilot")
+    assert [event["message"] for event in desk.events() if event["status"] == "Success"] == [
+        "access key: made a key",
+        "access team: filled a team",
+        "access revoke: revoked a key",
+    ]
+    assert desk.events()[3]["unmapped"]["members"] == ["service:acme/newsroom"]
 
 
 def test_a_siem_gets_the_trail(desk: Desk) -> None:

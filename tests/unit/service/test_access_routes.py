@@ -205,9 +205,32 @@ def test_nobody_takes_their_own_role(desk: Desk) -> None:
 def test_changes_are_in_the_trail(desk: Desk) -> None:
     give(desk)
     event = desk.events()[-1]
-    assert (event["message"], event["status"]) == ("access give: changed rights", "Success")
-    assert [item["uid"] for item in event["resources"]] == ["viewer", "team:cutters"]
+    assert (event["message"], event["status"]) == ("access give: gave a role", "Success")
+    assert (event["privileges"], event["user"]["uid"]) == (["viewer"], "team:cutters")
     assert (event["metadata"]["tenant_uid"], event["actor"]["user"]["uid"]) == ("acme", "service:acme/admin")
+
+
+def test_the_trail_says_which_key_was_made_and_who_is_in_a_team(desk: Desk, boss: dict[str, str]) -> None:
+    asked = {"owner": "newsroom", "roles": ["viewer"], "project": "red", "days": 3}
+    made = desk.ask("post", "/v1/access/acme/keys", None, headers=boss, json=asked).json()
+    event = desk.events()[-1]
+    assert event["entity"]["uid"] == made["key_id"]
+    assert event["entity"]["user"]["uid"] == "service:acme/newsroom"
+    assert (event["unmapped"]["privileges"], event["unmapped"]["project"]) == (["viewer"], "red")
+    desk.ask("delete", f"/v1/access/acme/keys/{made['key_id']}", None, headers=boss)
+    event = desk.events()[-1]
+    assert (event["message"], event["entity"]["user"]["uid"]) == (
+        "access revoke: revoked a key",
+        "service:acme/newsroom",
+    )
+    members = [f"service:acme/program{number}" for number in range(250)]
+    assert desk.ask("put", "/v1/access/acme/teams/all", "admin", json={"members": members}).status_code == 200
+    event = desk.events()[-1]
+    # An event has a bound; how many there are it says in any case.
+    assert (event["count"], event["unmapped"]["members"]) == (250, members[:200])
+    # A key that may not make keys is denied, although its role was let in.
+    assert desk.ask("post", "/v1/access/acme/keys", "admin", json=asked).status_code == 403
+    assert (desk.events()[-1]["status"], desk.events()[-1]["disposition"]) == ("Denied", "Blocked")
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,14 @@ def test_playing_is_in_the_trail_with_what_was_given_out(desk: Desk, asset: dict
     assert (admitted["status"], ended["status"], ended["count"]) == ("Admitted", "Success", 5)
     secret = secret_of(read_key(desk.trail.with_name("audit.key")))
     assert admitted["unmapped"]["resources"] == [asset_name(secret, "acme", asset["asset_id"])]
+    # Whose footage it asks for is in the event, and by the rights of who asks it is a denial: there or not.
+    for path in (asset["path"], "/v1/assets/acme/never-was"):
+        assert desk.get(f"{path}/media", "stranger").status_code == 404
+        event = desk.events()[-1]
+        assert (event["status"], event["metadata"]["tenant_uid"]) == ("Denied", "acme")
+        assert event["status_code"] == "no_such_thing"
+    desk.get("/v1/assets/acme/never-was/media")
+    assert desk.events()[-1]["status"] == "Failure"
     # An operator works on footage, and does not watch it.
     assert desk.get(f"{asset['path']}/media", "operator").status_code == 403
 

@@ -119,6 +119,17 @@ def test_a_feed_tries_again_and_ends(trail: Trail) -> None:
     assert (feed.end().delivered, feed.end().waiting, feed.end().trouble) == (18, 0, "")
 
 
+def test_a_defect_of_a_target_is_told_of_and_ends_nothing(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = KeptTarget()
+    feed = AuditFeed(AuditExport(trail.directory, "target", target))
+    with monkeypatch.context() as broken:
+        broken.setattr(KeptTarget, "deliver", lambda *_: {"a": 1}["words of an event"])
+        feed.run(threading.Event(), None)
+    assert (feed.end().waiting, feed.end().trouble) == (18, "a defect of rushes (KeyError): report it")
+    feed.run(threading.Event(), None)
+    assert (feed.end().waiting, target.uids()) == (0, trail.uids())
+
+
 def test_a_place_that_cannot_be_kept_is_tried_again(trail: Trail) -> None:
     target = KeptTarget()
     feed = AuditFeed(AuditExport(trail.directory, "target", target))

@@ -12,10 +12,12 @@ from stream.audit.files import event_files
 from stream.audit.journal import Journal
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import Recorder
+from stream.audit.rights import ChangedRights
 from stream.clock import ManualClock
 from tests.support.audit_trails import KEY
 
-SUBJECT = AccessSubject("search", "acme", ("asset-1", "asset-2"), "0f" * 32)
+RIGHTS = ChangedRights("team:cutters", ("editor",), "pilot", "cutters", ("service:acme/a",), "k0123")
+SUBJECT = AccessSubject("search", "acme", ("asset-1", "asset-2"), "0f" * 32, RIGHTS)
 
 
 @pytest.fixture
