@@ -6,7 +6,6 @@ once its writes are durable in the changelog. Entries are joins, so a redelivere
 
 import asyncio
 import logging
-import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from stream.broker.contract import Record
 from stream.broker.kafka.client import KafkaSettings
+from stream.broker.kafka.tls import tls_context
 from stream.broker.names import Names
 from stream.control.state import APP, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
@@ -211,7 +211,7 @@ class Control:
 def credentials(properties: Mapping[str, str]) -> Any:
     """librdkafka properties in Faust's form; None for plaintext. Raises `Fatal` for settings that Faust cannot use."""
     protocol = properties.get("security.protocol", "plaintext").lower()
-    tls = _tls(properties) if protocol in {"ssl", "sasl_ssl"} else None
+    tls = tls_context(properties) if protocol in {"ssl", "sasl_ssl"} else None
     if protocol == "plaintext":
         return None
     if protocol == "ssl":
@@ -225,16 +225,6 @@ def credentials(properties: Mapping[str, str]) -> Any:
         mechanism=mechanism,
         ssl_context=tls,
     )
-
-
-def _tls(properties: Mapping[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))
-    if properties.get("ssl.endpoint.identification.algorithm") == "none":
-        # The operator asked for it by name. The default stays strict.
-        context.check_hostname = False
-    if certificate := properties.get("ssl.certificate.location"):
-        context.load_cert_chain(certificate, properties.get("ssl.key.location"), properties.get("ssl.key.password"))
-    return context
 
 
 def _raw_topic(app: faust.App, name: str) -> Any:

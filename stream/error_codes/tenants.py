@@ -29,6 +29,17 @@ TENANTS = (
         "Set `authorizer.class.name` on its brokers, or add the tenant without `--principal`.",
     ),
     fatal(
+        "no_producers",
+        "A client quota is one of a user, and no user is known who may write the tenant's topic.",
+        "Name the users with `--principal User:NAME`, or leave the quotas out.",
+    ),
+    fatal(
+        "quotas_not_settable",
+        "The client properties need something that the client which sets quotas lacks.",
+        "Leave the quotas out, and set them with Kafka's own `kafka-configs.sh`; or give properties with certificates"
+        " in PEM, and SASL's PLAIN or SCRAM.",
+    ),
+    fatal(
         "tenants_unreadable",
         "The register of tenants cannot be read, so nobody knows what a tenant may publish.",
         "Restore the file that the message names, or remove it and add the tenants again with `rushes tenants add`.",

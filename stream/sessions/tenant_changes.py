@@ -1,6 +1,6 @@
 """Changes of the register of tenants: in the state directory, or on a cluster together with the topics."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,8 @@ class TenantChanges(Protocol):
 
     def add(self, tenant: TenantRegistered, producers: Collection[str] = ()) -> None:
         """Register it, or replace what was said of it. `producers`: who alone may write its topic from now on; without
-        any that stays as it is. Raises `Fatal` (`no_authorizer`) where it cannot be said.
+        any that stays as it is. Raises `Fatal` (`no_authorizer`) where it cannot be said, and (`no_producers`) where
+        quotas are those of nobody.
         """
 
     def remove(self, tenant: str) -> None:
@@ -34,6 +35,17 @@ class TenantChanges(Protocol):
     def producers(self, tenant: TenantRegistered) -> set[str]:
         """Who may write its topic; none where there is no authorizer that knows."""
 
+    def quotas(self, producers: Collection[str]) -> dict[str, dict[str, float]]:
+        """What the brokers bound each of them to, by Kafka's names."""
+
+
+class UserQuotas(Protocol):
+    """What users are bound to (`stream.broker.kafka.quotas`)."""
+
+    def of(self, principals: Iterable[str]) -> dict[str, dict[str, float]]: ...
+
+    def put(self, principals: Iterable[str], changes: Mapping[str, float | None]) -> None: ...
+
 
 class TopicRights(Protocol):
     """Who may write a topic (`stream.broker.kafka.rights`)."""
@@ -41,6 +53,8 @@ class TopicRights(Protocol):
     def producers(self, topic: str) -> set[str]: ...
 
     def allow_only(self, topic: str, principals: Collection[str]) -> None: ...
+
+    def writes_elsewhere(self, principal: str, topic: str) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -64,6 +78,9 @@ class LocalTenants:
     def producers(self, tenant: TenantRegistered) -> set[str]:  # noqa: ARG002 - as every register
         return set()
 
+    def quotas(self, producers: Collection[str]) -> dict[str, dict[str, float]]:  # noqa: ARG002
+        return {}
+
     def _fold(self, change: Payload) -> None:
         with state_lock(self._state_dir):
             known = self.tenants()
@@ -80,8 +97,10 @@ class ClusterTenants:
         clock: Clock,
         partitions_of: Callable[[str], int],
         rights: Callable[[], TopicRights],
+        quotas: Callable[[], UserQuotas],
     ) -> None:
         self._rights = rights
+        self._quotas = quotas
         self._connected = connected
         self._clock = clock
         self._partitions_of = partitions_of
@@ -92,23 +111,52 @@ class ClusterTenants:
             return _read(broker)
 
     def add(self, tenant: TenantRegistered, producers: Collection[str] = ()) -> None:
-        topic = tenant_topic(tenant)
+        topic, writing = tenant_topic(tenant), self.producers(tenant)
+        bound = set(producers) or writing
+        if tenant.quotas and not bound:
+            raise Fatal(
+                "a quota is one of a user, and nobody is known who may write this tenant's topic: name them with"
+                " --principal",
+                code="no_producers",
+            )
         with self._connected() as broker:
             self._ensure(broker)
+            before = _read(broker).now.get(tenant.tenant)
             # The limits first: they hold before anything can be written.
             announce(broker, [tenant], self._clock.now_ms(), topic=TENANTS)
             broker.ensure([topic.spec(self._partitions_of(topic.name))])
+        lifted = before.quotas.keys() - tenant.quotas.keys() if before else ()
+        if changes := {**dict.fromkeys(lifted), **tenant.quotas}:
+            self._quotas().put(sorted(bound), changes)
         if producers:
             with closing(self._rights()) as rights:
                 rights.allow_only(topic.name, producers)
+            self._forget(before, writing - bound)
 
     def remove(self, tenant: str) -> None:
+        before = self.tenants().now.get(tenant)
+        writing = self.producers(before) if before else set()
         # The producers first: what they would still write nobody would read.
         with closing(self._rights()) as rights, _without_authorizer():
             rights.allow_only(TENANT_TOPICS + tenant, ())
+        self._forget(before, writing)
         with self._connected() as broker:
             self._ensure(broker)
             announce(broker, [TenantRemoved(tenant=tenant)], self._clock.now_ms(), topic=TENANTS)
+
+    def quotas(self, producers: Collection[str]) -> dict[str, dict[str, float]]:
+        return self._quotas().of(sorted(producers)) if producers else {}
+
+    def _forget(self, tenant: TenantRegistered | None, gone: Collection[str]) -> None:
+        """Those who do not write the tenant's topic any more lose its quotas. They are of the user as a whole: one who
+        writes another topic keeps them, as nothing may become unbounded by the way.
+        """
+        if tenant is None or not tenant.quotas or not gone:
+            return
+        with closing(self._rights()) as rights:
+            free = [each for each in sorted(gone) if not rights.writes_elsewhere(each, tenant_topic(tenant).name)]
+        if free:
+            self._quotas().put(free, dict.fromkeys(tenant.quotas))
 
     def producers(self, tenant: TenantRegistered) -> set[str]:
         with closing(self._rights()) as rights, _without_authorizer():

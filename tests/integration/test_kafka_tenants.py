@@ -1,6 +1,7 @@
 """Producers of a real cluster with an authorizer: each writes its own topic, and nothing reaches another tenant."""
 
 import io
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
@@ -8,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer, ThrottleEvent
 
 from benchmarks.testbed.runs import light_settings
 from benchmarks.testbed.waiting import wait_for
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.producer import KafkaProducer
+from stream.broker.kafka.quotas import ClientQuotas
 from stream.broker.node.local import LocalNode, free_port
 from stream.cli.app import app
 from stream.cli.execution import CANNOT_RUN, execute
@@ -121,3 +124,31 @@ def test_a_producer_writes_and_describes_its_topic_alone(secured: Secured, tmp_p
     assert refusal(secured.user("acme"), "assets.acme") is not None
     secured.tenants(tmp_path, "remove", "ac")
     assert refusal(secured.user("ac"), "assets.ac") is not None
+
+
+def test_a_producer_is_slowed_by_its_quota_until_it_is_lifted(secured: Secured, tmp_path: Path) -> None:
+    assert made(secured.file.parent, "busy") == 0
+    added = secured.tenants(
+        tmp_path, "add", "busy", "--principal", "User:busy", "--producer-byte-rate", "50000",
+        "--request-percentage", "200", "--partitions", "1",
+    )  # fmt: skip
+    assert "quotas: producer_byte_rate=50000, request_percentage=200" in added
+    assert slowed(secured.user("busy"), "assets.busy")
+    secured.tenants(tmp_path, "add", "busy", "--no-quotas")
+    shown = json.loads(secured.tenants(tmp_path, "show", "busy", "--json"))
+    assert (shown["producer_byte_rate"], shown["quotas"]) == (None, {"User:busy": {}})
+    # Who may not change quotas is told so, and that in words.
+    with pytest.raises(Fatal, match="quotas of User:busy: Cluster authorization failed; the user of"):
+        ClientQuotas(secured.user("busy")).put(["User:busy"], {"producer_byte_rate": None})
+
+
+def slowed(settings: KafkaSettings, topic: str) -> bool:
+    """Whether the brokers throttle who sends ten seconds' worth there at once."""
+    told: list[ThrottleEvent] = []
+    producer = Producer(settings.common() | {"throttle_cb": told.append})
+    for _ in range(14):
+        producer.produce(topic, b"x" * 65_536)
+    # Until the brokers say so: what is left then waits for them, and nobody here does.
+    wait_for(lambda: bool(told), "the brokers throttle the producer", meanwhile=lambda: producer.poll(0.1))
+    producer.purge()
+    return any(event.throttle_time > 0 for event in told)

@@ -44,12 +44,20 @@ class ProducerRights:
         for gone in self.producers(topic) - set(principals):
             self._asked(partial(self._delete, topic, gone))
 
+    def writes_elsewhere(self, principal: str, topic: str) -> bool:
+        """Whether it may write another topic too, by its name or by a prefix."""
+        ours = self._settings.names.of(topic)
+        return any(held.name != ours for held in self._bindings(self._any_topic(principal)))
+
     def close(self) -> None:
         self._ask.close()
 
     def _held(self, topic: str) -> list[AclBinding]:
+        return self._bindings(self._filter(topic))
+
+    def _bindings(self, sought: AclBindingFilter) -> list[AclBinding]:
         def ask(client: AdminClient) -> list[AclBinding]:
-            return list(client.describe_acls(self._filter(topic)).result(CALL_TIMEOUT_S))
+            return list(client.describe_acls(sought).result(CALL_TIMEOUT_S))
 
         return [held for held in self._asked(ask) if held.operation in _PRODUCING]
 
@@ -75,6 +83,17 @@ class ProducerRights:
     def _delete(self, topic: str, principal: str, client: AdminClient) -> None:
         for future in client.delete_acls([self._filter(topic, principal)]).values():
             future.result(CALL_TIMEOUT_S)
+
+    def _any_topic(self, principal: str) -> AclBindingFilter:
+        return AclBindingFilter(
+            ResourceType.TOPIC,
+            None,  # type: ignore[arg-type]  # None is any, which the types do not know
+            ResourcePatternType.ANY,
+            principal,
+            None,  # type: ignore[arg-type]
+            AclOperation.ANY,
+            AclPermissionType.ALLOW,
+        )
 
     def _filter(self, topic: str, principal: str | None = None) -> AclBindingFilter:
         return AclBindingFilter(

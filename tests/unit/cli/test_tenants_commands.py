@@ -26,14 +26,18 @@ def test_tenants_are_added_changed_shown_and_removed(tmp_path: Path) -> None:
     code, out, _ = call(tmp_path, "add", "acme", "--project", "news", "--project", "sport", "--region", "eu")
     assert (code, "assets.acme" in out) == (0, True)
     (listed,) = json.loads(call(tmp_path, "list", "--json")[1])
-    assert listed | {"producers": []} == json.loads(call(tmp_path, "show", "acme", "--json")[1])
+    assert listed | {"producers": [], "quotas": {}} == json.loads(call(tmp_path, "show", "acme", "--json")[1])
     assert (listed["projects"], listed["regions"]) == (["news", "sport"], ["eu"])
     assert "news, sport" in call(tmp_path, "show", "acme")[1]
     assert "assets.acme" in call(tmp_path, "list")[1]
-    changed = call(tmp_path, "add", "acme", "--region", "eu")[1]
-    assert "projects: any (before: news, sport)" in changed
-    assert "regions: eu\n" in changed
-    assert "projects: any" in call(tmp_path, "show", "acme")[1]
+    # What is not named stays: a limit is never lifted by leaving it out.
+    changed = call(tmp_path, "add", "acme", "--region", "us")[1]
+    assert "projects: news, sport\n" in changed
+    assert "regions: us (before: eu)" in changed
+    assert "projects: any (before: news, sport)" in call(tmp_path, "add", "acme", "--any-project")[1]
+    assert "regions: us" in call(tmp_path, "show", "acme")[1]
+    for words in (("--any-region", "--region", "eu"), ("--producer-byte-rate", "9"), ("--principal", "acme")):
+        assert call(tmp_path, "add", "acme", *words)[0] == CANNOT_RUN, words
     assert call(tmp_path, "remove", "acme")[0] == 0
     code, _, err = call(tmp_path, "remove", "acme")
     assert (code, "tenants list" in err) == (CANNOT_RUN, True)

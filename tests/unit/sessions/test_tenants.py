@@ -1,7 +1,7 @@
 """The register of tenants: a file, or a topic that a running gate follows."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -36,12 +36,44 @@ class NoAuthorizer:
     def allow_only(self, topic: str, principals: Collection[str]) -> None:
         self.producers(topic)
 
+    def writes_elsewhere(self, principal: str, topic: str) -> bool:
+        return bool(self.producers(topic))
+
     def close(self) -> None:
         pass
 
 
-def on(broker: Broker) -> ClusterTenants:
-    return ClusterTenants(lambda: nullcontext(broker), SystemClock(), lambda _: 1, NoAuthorizer)
+class Users:
+    """Rights and quotas of users, as a cluster keeps them."""
+
+    def __init__(self) -> None:
+        self.writers: dict[str, set[str]] = {}
+        self.held: dict[str, dict[str, float]] = {}
+
+    def producers(self, topic: str) -> set[str]:
+        return self.writers.get(topic, set())
+
+    def allow_only(self, topic: str, principals: Collection[str]) -> None:
+        self.writers[topic] = set(principals)
+
+    def writes_elsewhere(self, principal: str, topic: str) -> bool:
+        return any(principal in them for name, them in self.writers.items() if name != topic)
+
+    def of(self, principals: Iterable[str]) -> dict[str, dict[str, float]]:
+        return {each: dict(self.held.get(each, {})) for each in principals}
+
+    def put(self, principals: Iterable[str], changes: Mapping[str, float | None]) -> None:
+        for each in principals:
+            now: dict[str, float | None] = {**self.held.get(each, {}), **changes}
+            self.held[each] = {name: value for name, value in now.items() if value is not None}
+
+    def close(self) -> None:
+        pass
+
+
+def on(broker: Broker, users: Users | None = None) -> ClusterTenants:
+    rights = NoAuthorizer if users is None else lambda: users
+    return ClusterTenants(lambda: nullcontext(broker), SystemClock(), lambda _: 1, rights, lambda: users or Users())
 
 
 def test_the_file_holds_what_was_said_last(tmp_path: Path) -> None:
@@ -75,6 +107,26 @@ def test_the_topic_holds_what_was_said_last() -> None:
     on(broker).remove("umbrella")
     assert on(broker).producers(ACME) == set()
     assert [each.regions for each in on(broker).tenants().now.values()] == [("eu",)]
+
+
+def test_quotas_follow_who_may_write() -> None:
+    broker, users = MemoryBroker(SystemClock()), Users()
+    bounded = ACME.model_copy(update={"producer_byte_rate": 1000, "request_percentage": 50.0})
+    quotas = {"producer_byte_rate": 1000.0, "request_percentage": 50.0}
+    with pytest.raises(Fatal) as refused:
+        on(broker, users).add(bounded)
+    assert (refused.value.code, dict(on(broker, users).tenants().now)) == ("no_producers", {})
+    users.held["User:a"] = {"consumer_byte_rate": 7.0}
+    on(broker, users).add(bounded, ["User:a", "User:b"])
+    assert users.held == {"User:a": {"consumer_byte_rate": 7.0} | quotas, "User:b": quotas}
+    on(broker, users).add(UMBRELLA, ["User:b"])
+    # Who comes is bounded as well; who leaves is free again, but for one who writes somebody else's topic.
+    on(broker, users).add(bounded, ["User:c"])
+    assert users.held == {"User:a": {"consumer_byte_rate": 7.0}, "User:b": quotas, "User:c": quotas}
+    on(broker, users).add(bounded.model_copy(update={"request_percentage": None}))
+    assert on(broker, users).quotas(["User:c"]) == {"User:c": {"producer_byte_rate": 1000.0}}
+    on(broker, users).remove("acme")
+    assert (users.held["User:c"], users.producers("assets.acme")) == ({}, set())
 
 
 @contextmanager
