@@ -84,8 +84,8 @@ class ClientQuotas:
         async def change(send: Callable[[Any], Awaitable[Any]]) -> None:
             for each in principals:
                 answer = await send(_Alter(_user(each), changes))
-                for code, message, _ in answer.entries:
-                    _check(code, message, f"setting the quotas of {each}")
+                for number, message, _ in answer.entries:
+                    _check(number, message, f"setting the quotas of {each}")
 
         self._asked(change, "setting client quotas")
 
@@ -150,6 +150,7 @@ def _user(principal: str) -> str:
     return principal.removeprefix("User:")
 
 
-def _check(code: int, message: str | None, doing: str) -> None:
-    if code:
-        raise as_stage_error(KafkaError(code, (message or "").rstrip(".") or None), doing)
+def _check(number: int, message: str | None, doing: str) -> None:
+    """Raises what Kafka's error `number` means; 0 is none."""
+    if number:
+        raise as_stage_error(KafkaError(number, (message or "").rstrip(".") or None), doing)
