@@ -60,7 +60,4 @@ class SignInPages:
             return None
 
     def _page(self, request: Request, caller: Caller | None, status: int, **values: Any) -> Response:
-        answer = self.pages.page("sign_in", request, caller, status=status, **(_NOTHING | values))
-        # `no-referrer` would make browsers send `Origin: null` with our own forms.
-        answer.headers["referrer-policy"] = "same-origin"
-        return answer
+        return self.pages.page("sign_in", request, caller, status=status, **(_NOTHING | values))

@@ -89,6 +89,27 @@ def test_a_file_is_uploaded_understood_and_linked(browser: Browser, tmp_path: Pa
         assert desk.get(f"{found['asset']}/media", "editor").content == clip.read_bytes()
 
 
+def test_one_of_many_is_told_of_its_end_while_others_are_understood(browser: Browser, desk: Desk) -> None:
+    asset = {
+        "status": "failed",
+        "segments": 0,
+        "segments_done": 0,
+        "code": "unreadable_container",
+        "reason": "no video",
+    }
+    with visit(browser, str(desk.client.base_url)) as tab:
+        # These are listened to for as long as this test lasts.
+        tab.page.route(re.compile(r"/v1/assets/.*(one|two)\.mp4/events"), lambda _: None)
+        tab.page.route(re.compile(r"/v1/assets/.*three\.mp4\?"), lambda route: route.fulfill(json={"asset": asset}))
+        page = signed_in(tab, desk.keys["editor"], "/uploads")
+        for name in ("one.mp4", "two.mp4", "three.mp4"):
+            page.get_by_label("Choose files").set_input_files([small(name)])
+            expect(word(page, name)).to_have_text(re.compile("published|failed"))
+        expect(word(page, "three.mp4")).to_have_text("failed")
+        expect(row(page, "three.mp4")).to_contain_text("unreadable_container: no video")
+        assert word(page, "one.mp4").inner_text() == "published"
+
+
 def test_a_cut_connection_and_a_reload_go_on_where_they_were(
     browser: Browser, desk: Desk, background: KeptWork, tmp_path: Path
 ) -> None:

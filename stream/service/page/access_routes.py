@@ -103,10 +103,7 @@ class AccessPages:
             shown |= {"own_projects": projects, "makes_keys": makes_keys(caller), "meanings": meanings()}
         local = caller.access.principal == LOCAL_ADMIN
         shown |= {"done_words": DONE, "local": local, "holder_name": HolderName.of}
-        answer = self._pages.page("access", request, caller, status=status, **shown)
-        # `no-referrer` would make browsers send `Origin: null` with our own forms.
-        answer.headers["referrer-policy"] = "same-origin"
-        return answer
+        return self._pages.page("access", request, caller, status=status, **shown)
 
     def _tenants(self, request: Request, caller: Caller) -> list[str]:
         scopes = caller.access.scopes(Action.MANAGE)

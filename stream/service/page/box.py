@@ -1,7 +1,7 @@
 """What stands in the search box: words, and filter tokens such as `tenant:acme` among them (pure)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,20 @@ class BoxText:
         )
         return cls(" ".join(_TOKEN.sub(" ", text).split()), tokens)
 
+    @classmethod
+    def saying(cls, words: str, filters: Mapping[str, Any]) -> "BoxText":
+        """The text whose `filters` are these. What is no filter of the box is left out."""
+        given = [(key, filters.get(key.replace("-", "_"))) for key in KEYS]
+        return cls(
+            " ".join(words.split()),
+            tuple(
+                FilterToken(key, _written(value))
+                for key, values in given
+                if values is not None
+                for value in (values if isinstance(values, list) else [values])
+            ),
+        )
+
     def __str__(self) -> str:
         return " ".join([*([self.words] if self.words else []), *map(str, self.tokens)])
 
@@ -78,6 +92,11 @@ class BoxText:
             values = [token.value for token in self.tokens if token.key == key]
             found[key.replace("-", "_")] = values if key in _MANY else _single(key, values)
         return found
+
+
+def _written(value: str | float) -> str:
+    # Scores and seconds are read with a point, and never as `1e-05`.
+    return value if isinstance(value, str) else f"{value:.9f}".rstrip("0").rstrip(".")
 
 
 def _single(key: str, values: Sequence[str]) -> str | float:

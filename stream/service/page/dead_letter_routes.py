@@ -33,10 +33,7 @@ def add_dead_letters(routes: APIRouter, service: Service, pages: Pages) -> None:
             "workers": service.background is not None,
             "done": done,
         }
-        answer = pages.page("dead_letters", request, caller, found=found, chosen=state.value, **shown)
-        # `no-referrer` would make browsers send `Origin: null` with our own forms.
-        answer.headers["referrer-policy"] = "same-origin"
-        return answer
+        return pages.page("dead_letters", request, caller, found=found, chosen=state.value, **shown)
 
     @routes.post("/dead-letters/replay")
     def replay(request: Request, fields: Annotated[dict[str, str], Depends(own_form(service))]) -> Response:

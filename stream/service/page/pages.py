@@ -58,9 +58,10 @@ class Pages:
             "replays": caller is not None and bool(whole_tenants(caller) or caller.access.everything),
             "token": caller.session.token if caller and caller.session else None,
         }
-        blank: dict[str, Any] = {"state": SearchState(), "chips": []}
+        blank: dict[str, Any] = {"state": SearchState(), "chips": [], "just_saved": False}
         html = template.render({**shared, **blank, **values})
-        return HTMLResponse(html, status, {"content-security-policy": POLICY})
+        # `no-referrer` would make browsers send `Origin: null` with our own forms.
+        return HTMLResponse(html, status, {"content-security-policy": POLICY, "referrer-policy": "same-origin"})
 
     def _publishes(self, caller: Caller | None) -> bool:
         """Whether uploads are something for them."""

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from stream.access.actions import Action
 from stream.service.audit_reading import AskedEvents, read_trail
 from stream.service.bodies import picture_body
+from stream.service.kept_searches import own_searches
 from stream.service.page.access_routes import add_access
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
 from stream.service.page.assets_view import AssetTable, RefusedRow
@@ -25,6 +26,8 @@ from stream.service.page.freshness_routes import add_freshness
 from stream.service.page.freshness_view import FreshnessLine, utc
 from stream.service.page.job_routes import add_jobs
 from stream.service.page.pages import Pages
+from stream.service.page.saved_routes import add_saved_searches
+from stream.service.page.saved_view import SavedLink
 from stream.service.page.state import SearchState
 from stream.service.page.upload_routes import add_uploads
 from stream.service.page.views import AnswerView, Chip, chips
@@ -54,6 +57,7 @@ def page_router(service: Service, pages: Pages) -> APIRouter:
     add_dead_letters(routes, service, pages)
     add_freshness(routes, service, pages)
     add_jobs(routes, service, pages)
+    add_saved_searches(routes, service)
     add_uploads(routes, service, pages)
     _add_audit(routes, service, pages)
     add_access(routes, service, pages)
@@ -67,11 +71,14 @@ def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
         """The search page in the state that its address says."""
         caller = service.callers.of(request.headers)
         state = SearchState.of(request.query_params)
-        answer = None
+        shown: dict[str, Any] = {"state": state, "chips": chips(state), "picture": False, "answer": None, "saved": []}
         if state.asks:
             asked = _validated(SearchIn, state.asked())
-            answer = AnswerView.of(answered(service, request, asked, telling=True), state)
-        return pages.page("search", request, caller, state=state, chips=chips(state), answer=answer, picture=False)
+            shown["answer"] = AnswerView.of(answered(service, request, asked, telling=True), state)
+            shown["just_saved"] = "saved" in request.query_params
+        elif caller.access.scopes(Action.SEARCH) != frozenset():
+            shown["saved"] = list(map(SavedLink.of, own_searches(service, request).saved_searches))
+        return pages.page("search", request, caller, **shown)
 
     @routes.post("/")
     def search_by_picture(request: Request, picture: Annotated[bytes, Depends(picture_body(service))]) -> Response:

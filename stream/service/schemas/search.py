@@ -180,7 +180,7 @@ class AnswerOut(BaseModel):
 
     space: str = Field(description="The embedder that was asked, with the digest of its weights.")
     hits: list[HitOut]
-    all_weak: bool = Field(description="There are hits and all are weak: nothing shows this, as it seems.")
+    all_weak: bool = Field(description="There are hits and all are weak: nothing seems to show this.")
     next: str | None = Field(None, description="Cursor to what comes after this page; none where it ends.")
     end: End = Field("all", description="`more` comes, this is `all`, or nobody looks `deepest` than ten thousand.")
     freshness: FreshnessOut | None = Field(None, description="Where `as_fresh_as` asked for it.")

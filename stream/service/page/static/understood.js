@@ -1,10 +1,10 @@
 // What becomes of a file that was published: its asset, as the service tells it.
 import { found } from "./tus.js";
 import { drawActs, drawCells, drawLink, drawState } from "./upload_row.js";
-import { turns } from "./turns.js";
 
 /** Browsers open six connections to one place: uploads and searches need some of them. */
-const turn = turns(2);
+const MOST_WATCHED = 2;
+let watched = 0;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
@@ -15,7 +15,8 @@ export async function follow(page, row) {
   drawState(page, row.element, "published");
   drawActs(row.element, {});
   for (let waitMs = FIRST_WAIT_MS; !row.gone; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5)) {
-    if (await turn(() => watch(page, row))) {
+    // One that waited for others to end would not be told of its own end.
+    if (await (watched < MOST_WATCHED ? watch(page, row) : look(page, row))) {
       return;
     }
     // There is no asset yet, or no place to listen. What was refused never becomes one.
@@ -38,6 +39,7 @@ export async function follow(page, row) {
  */
 function watch(page, row) {
   const source = new EventSource(`${row.asset}/events`);
+  watched += 1;
   return new Promise((resolve) => {
     source.addEventListener("progress", (event) => draw(page, row, JSON.parse(event.data).asset));
     source.addEventListener("end", (event) => {
@@ -51,7 +53,19 @@ function watch(page, row) {
         resolve(false);
       }
     });
-  });
+  }).finally(() => (watched -= 1));
+}
+
+/** Once, where no place to listen is free. @param {Document} page
+ * @param {{element: HTMLElement, asset: string}} row @returns {Promise<boolean>}
+ */
+async function look(page, row) {
+  const { status, body } = await found(page, `${row.asset}?limit=1`);
+  if (status !== 200) {
+    return false;
+  }
+  draw(page, row, body.asset);
+  return body.asset.status !== "planned";
 }
 
 /** @param {Document} page @param {{element: HTMLElement, asset: string}} row
