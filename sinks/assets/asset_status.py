@@ -27,7 +27,8 @@ class Attempt(BaseModel):
     changed by then. `replanned`: a new publication was requested. `overtaken`: it was requested because of a later
     roll-out. `space` is where plan wants the cells, for roll-out `epoch_ms`; it is empty where an older release planned
     the version, and then any space counts. `source` are the bytes that were planned; None where an older release did
-    it. The uri is stored without secrets. A `lost` version waits for cells that only the complete uri could bring.
+    it. `published_ms`: when it was published, where a gate passed it on since. The uri is stored without secrets. A
+    `lost` version waits for cells that only the complete uri could bring.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +57,7 @@ class Attempt(BaseModel):
     epoch_ms: int = 0
     overtaken: bool = False
     source: SourceVersion | None = None
+    published_ms: int | None = None
 
     @property
     def has_whole_uri(self) -> bool:

@@ -76,7 +76,6 @@ class AssetState(BaseModel):
 
 
 def planned(state: AssetState, event: AssetPlanned) -> AssetState:
-    timecode = SourceTimecode.of(event.media)
     attempt = Attempt(
         version=event.asset.version,
         project=event.asset.project,
@@ -85,7 +84,7 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         content_key=event.content_key,
         segment_count=event.segment_count,
         duration_ns=event.media.duration_ns,
-        source_timecode=None if timecode is None else str(timecode),
+        source_timecode=str(SourceTimecode.of(event.media) or "") or None,
         file_offset_ns=event.media.file_offset_ns,
         assumed=tuple(sorted(set(event.assumed_done))),
         notes=event.media.notes,
@@ -95,6 +94,7 @@ def planned(state: AssetState, event: AssetPlanned) -> AssetState:
         space=event.aim.space,
         epoch_ms=event.aim.epoch_ms,
         source=event.source,
+        published_ms=event.published_ms,
     )
     return state.joined(attempt)
 

@@ -44,6 +44,7 @@ ASSET_SCHEMA = pa.schema(
         pa.field("retirement", pa.string(), nullable=True),
         pa.field("ended_by", pa.string(), nullable=True),
         pa.field("state", pa.string(), nullable=False),
+        pa.field("published_ms", pa.int64(), nullable=True),
         SHOWN,
     ]
 )
@@ -95,5 +96,6 @@ def _asset_row(state: AssetState, newest: Standing, now_ms: int) -> dict[str, An
         "retirement": None if state.retirement == NOTHING_RETIRED else state.retirement.model_dump_json(),
         "ended_by": state.ended_by,
         "state": state.model_dump_json(),
+        "published_ms": last.published_ms if last else None,
     }
     return row | {SHOWN.name: shown_text(row)}

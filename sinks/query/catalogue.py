@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sinks.filters import literal, one_of
 from sinks.lance.shown_column import SHOWN, shown_row
@@ -26,6 +27,7 @@ from stream.events.timecode import SourceTimecode
 _LIVE_COLUMNS = tuple(
     f"live_{name}" for name in ("content_key", "project", "uri", "labels", "timecode", "file_offset_ns", "version_ms")
 )
+_TIMES = ("published_ms", "version_ms")
 _PAGE = 5000
 UNDER_WAY = AssetStatus.PLANNED
 
@@ -169,13 +171,13 @@ class Catalogue:
         return [] if rows is None else [str(key) for key in rows["asset_key"].to_pylist()]
 
     def freshness(self) -> IndexFreshness:
-        def read() -> tuple[pa.Table | None, list[int | None]]:
-            pending = self._store.select(ASSETS, f"status = '{AssetStatus.PLANNED}'", ["version_ms"])
+        def read() -> tuple[pa.Table, list[int | None]]:
+            pending = self._published(f"status = '{AssetStatus.PLANNED}'", [])
             return pending, self._store.each(lambda shard: newest_done_ms(shard.newest(SEGMENTS)))
 
         pending, newest = self._store.reading(read)
         newest_ms = max((time_ms for time_ms in newest if time_ms is not None), default=None)
-        times = [] if pending is None else pending["version_ms"].to_pylist()
+        times = pending["published_ms"].to_pylist()
         return IndexFreshness(newest_ms, min(times, default=None), len(times))
 
     def pending(self, filters: Filters, limit: int = 100) -> PendingAssets:
@@ -183,16 +185,32 @@ class Catalogue:
         scoped = status_where(filters.tenant, (), filters.scopes)
         clauses = [f"status = {literal(UNDER_WAY)}", *([scoped] if scoped else [])]
         clauses += [f"project = {literal(filters.project)}"] if filters.project is not None else []
-        columns = ["tenant", "asset_id", "version_ms", "segments_done", "segment_count"]
-        found = self._store.reading(lambda: self._store.select(ASSETS, " AND ".join(clauses), columns))
-        if found is None:
+        columns = ["tenant", "asset_id", "segments_done", "segment_count"]
+        found = self._published(" AND ".join(clauses), columns)
+        if not found.num_rows:
             return PendingAssets((), 0)
-        oldest = found.sort_by([("version_ms", "ascending"), ("asset_id", "ascending")]).slice(0, limit)
+        oldest = found.sort_by([("published_ms", "ascending"), ("asset_id", "ascending")]).slice(0, limit)
         assets = [
-            PendingAsset(row["tenant"], row["asset_id"], row["version_ms"], row["segments_done"], row["segment_count"])
+            PendingAsset(
+                row["tenant"], row["asset_id"], row["published_ms"], row["segments_done"], row["segment_count"]
+            )
             for row in oldest.to_pylist()
         ]
         return PendingAssets(tuple(assets), found.num_rows)
+
+    def _published(self, where: str, columns: Sequence[str]) -> pa.Table:
+        """Those columns of the assets that match, and when each was published: before its version where a gate passed
+        it on.
+        """
+
+        def rows(shard: Snapshots) -> pa.Table | None:
+            table = shard.newest(ASSETS)
+            # A store that no writer of this release has opened lacks the second.
+            known = () if table is None else table.schema.names
+            return shard.select(ASSETS, where, [*columns, *(name for name in _TIMES if name in known)])
+
+        found = self._store.reading(lambda: [_dated(each) for each in self._store.each(rows) if each is not None])
+        return pa.concat_tables(found) if found else pa.table({name: [] for name in (*columns, "published_ms")})
 
     def _looked_up(self, content_keys: Collection[str]) -> dict[str, LiveAsset]:
         """Of all shards: a content does not tell which one holds its asset."""
@@ -284,6 +302,14 @@ def _columns(table: Any) -> list[str]:
     """Those of `LiveAsset` that there are: an older index lacks some."""
     known = set(table.schema.names)
     return [name for name in ("tenant", "asset_id", *_LIVE_COLUMNS) if name in known]
+
+
+def _dated(rows: pa.Table) -> pa.Table:
+    """`rows` with one time in place of `_TIMES`: the first that each has."""
+    times = [rows[name] for name in _TIMES if name in rows.schema.names]
+    return rows.drop_columns([name for name in _TIMES if name in rows.schema.names]).append_column(
+        pa.field("published_ms", pa.int64()), pc.coalesce(*times)
+    )
 
 
 def _live_rows(rows: pa.Table) -> list[tuple[str, LiveAsset]]:

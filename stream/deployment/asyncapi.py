@@ -30,6 +30,7 @@ from stream.events.jobs import (
     UrgentTaskAsked,
 )
 from stream.events.notifications import BucketNotification
+from stream.topology.first_append import APPENDED_HEADER
 from stream.topology.stage import Stage
 from stream.topology.topics import DEAD_LETTERS, Topic
 from stream.topology.topology import Topology
@@ -239,5 +240,10 @@ def _headers() -> Schema:
             **{f"ce_{name}": schema for name, schema in _ATTRIBUTES.items()},
             "content-type": {"type": "string"},
             REPLAY_HEADER: replay,
+            APPENDED_HEADER: {
+                "type": "string",
+                "pattern": "^[0-9]{12,15}$",
+                "description": "Not for producers: when a tenant's topic took it, in ms, as the gate says.",
+            },
         },
     }

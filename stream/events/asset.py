@@ -204,6 +204,8 @@ class AssetPlanned(Json):
     retention_days: int | None = None
     aim: Aim = NO_AIM
     source: SourceVersion | None = None  # None from an older release
+    published_ms: Int64 | None = None
+    """When a broker first took the publication, where a gate passed it on since."""
 
     @property
     def content_key(self) -> str:
@@ -299,7 +301,7 @@ Measure = Annotated[int, Field(ge=0, lt=2**53)]
 
 class SegmentProgressed(Json):
     """A stage finished with a cell. Small; for progress, usage and backlog, never for correctness. Plan also reports
-    the asset's `priority`.
+    the asset's `priority`, and its `published_ms` as `AssetPlanned` has it.
 
     `cpu_us` is the CPU time of the part, `device_us` the time it held an accelerator, `read_bytes` the bytes read from
     the source. 0 where a stage does not measure it.
@@ -313,6 +315,7 @@ class SegmentProgressed(Json):
     video_ns: Int64
     outcome: Outcome = Outcome.DONE
     priority: Priority | None = None
+    published_ms: Int64 | None = None
     cpu_us: Measure = 0
     device_us: Measure = 0
     read_bytes: Measure = 0

@@ -57,6 +57,7 @@ class Event(Generic[P_co]):
     """One CloudEvent. `event_time_ms` is the earlier of the producer's time and the broker's append time. Derived
     events inherit it through `derive`, so freshness is measured from publication. `subject` is the asset id.
     `replay_of` is the id of the dead letter whose replay led here, if any; derived events inherit it too.
+    `first_append_ms`: when a broker first took it, where a gate passed it on since; 0 where it did not.
     """
 
     data: P_co
@@ -70,6 +71,12 @@ class Event(Generic[P_co]):
     traceparent: str = field(default_factory=new_traceparent)
     position: Position | None = None
     replay_of: str = ""
+    first_append_ms: int = 0
+
+    @property
+    def published_ms(self) -> int:
+        """When it was published, by a broker's clock. Raises `ValueError` as `version` does."""
+        return self.first_append_ms or self.version.append_ms
 
     @property
     def type(self) -> str:
@@ -86,4 +93,4 @@ class Event(Generic[P_co]):
         """An event caused by this one: same tenant, project, subject, event time and trace; `id` deterministic."""
         this: Event[Any] = self
         # It was not read from a topic, so it has no version of its own.
-        return replace(this, data=data, id=id, position=None)
+        return replace(this, data=data, id=id, position=None, first_append_ms=0)

@@ -105,6 +105,7 @@ class PartReport(NamedTuple):
     cpu_us: int
     device_us: int
     read_bytes: int
+    published_ms: int | None = None
 
     @property
     def possible(self) -> bool:
@@ -146,6 +147,7 @@ def progress_of(payload: Payload) -> PartReport | None:
         payload.cpu_us,
         payload.device_us,
         payload.read_bytes,
+        payload.published_ms if isinstance(payload, SegmentProgressed) else None,
     )
 
 

@@ -26,13 +26,14 @@ PRIOR_PARTS = 6
 @dataclass(frozen=True, slots=True)
 class Unacknowledged:
     """A record that the entry stage has not acknowledged. `work`: it asks for work, so it is no deletion and no invalid
-    event.
+    event. `published_ms`: where that is earlier than when this record was appended.
     """
 
     partition: int
     offset: int
     lane: Lane
     work: bool = True
+    published_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -137,7 +138,7 @@ class Freshness:
         if not subject.parts(self._entry.stage).done:
             self._planned_subjects += 1
             subject.lane = lane_of(event.priority or "interactive")
-            subject.clock_ms = event.subject.version.append_ms
+            subject.clock_ms = event.published_ms or event.subject.version.append_ms
 
     def _settle(self, subject: OpenSubject, event: PartReport, at_ms: int, turn: int) -> None:
         fresh, newly_done = subject.settle(event, turn)
@@ -251,6 +252,6 @@ class Freshness:
         entry, mean = found[self._entry.stage], self._mean_subject()
         # A deletion waits as well, but is no work: `record.work` is then 0.
         for key, record in self._published.items():
-            entry.wait(record.lane, record.work * mean, key.version.append_ms)
+            entry.wait(record.lane, record.work * mean, record.published_ms or key.version.append_ms)
         entry.backlog = sum(units for units, _ in entry.waiting.values())
         return found

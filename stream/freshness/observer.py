@@ -105,9 +105,14 @@ class Observer:
             lane = lane_asked(event.data) if event is not None else None
             key = SubjectKey(self._topology.subject, *who, AssetVersion(record.append_time_ms, record.offset))
             # Without an event the lane is unknown. Somebody may be waiting for it.
-            self._fold.published(
-                key, Unacknowledged(record.partition, record.offset, lane or "interactive", work=lane is not None)
+            waits = Unacknowledged(
+                record.partition,
+                record.offset,
+                lane or "interactive",
+                work=lane is not None,
+                published_ms=event.first_append_ms if event is not None else 0,
             )
+            self._fold.published(key, waits)
         elif event is not None and (report := progress_of(event.data)) is not None:
             self._fold.progressed(
                 report, at_ms=record.append_time_ms, place=(record.partition, record.offset), turn=self._turn

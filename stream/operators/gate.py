@@ -36,7 +36,8 @@ class GateOperator:
             if isinstance(data, AssetPublished) and data.replan:
                 data = data.model_copy(update={"replan": False})
             # Without a position: its place in `assets` is not known yet, and that place decides its version.
-            yield replace(event, data=data, position=None)
+            # When it was published is known here alone, and counts for how fresh it is.
+            yield replace(event, data=data, position=None, first_append_ms=event.published_ms)
 
     def failed(self, event: Event[AssetPublished | AssetDeleted], error: StageError) -> Iterable[Event]:  # noqa: ARG002 - the letter tells
         return ()

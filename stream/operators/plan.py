@@ -156,6 +156,7 @@ class PlanOperator:
             retention_days=data.retention_days,
             aim=self._aim,
             source=found.source,
+            published_ms=event.first_append_ms or None,
         )
         # The index asks for a replan because it knows better than this memory what is lost.
         if data.replan:
@@ -229,9 +230,8 @@ class PlanOperator:
             # One report for each cell: `progress` is how others learn what waits for decode (ADR 0019).
             for segment in cells:
                 count, length_ns = planned.segment_count, found.media.duration_ns
-                yield progressed(
-                    event, segment_report(ref, "plan", segment, count, length_ns, priority=planned.priority)
-                )
+                report = segment_report(ref, "plan", segment, count, length_ns, priority=planned.priority)
+                yield progressed(event, report.model_copy(update={"published_ms": planned.published_ms}))
 
 
 def unreadable_asset(record: Record, error: StageError, *, stage: str) -> Iterator[Event]:

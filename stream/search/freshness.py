@@ -26,8 +26,8 @@ class AnswerFreshness:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEvent:
-    """A publication that waits before the index; `waits_for` names the stage that has to take it next. With
-    `versioned` its time is by the clock that the index tells versions by.
+    """A publication that waits before the index; `waits_for` names the stage that has to take it next. `version_ms` is
+    the time of its version, by which the index tells it from others; None where it has none yet.
     """
 
     tenant: str
@@ -35,7 +35,7 @@ class WaitingEvent:
     asset_id: str
     published_ms: int
     waits_for: str
-    versioned: bool = True
+    version_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _untold(events: list[WaitingEvent], catalogue: "Catalogue") -> list[WaitingE
     """Without those that the index has been told of since they were looked at, or of a later publication."""
     names: dict[str, set[str]] = {}
     for event in events:
-        if event.versioned:
+        if event.version_ms is not None:
             names.setdefault(event.tenant, set()).add(event.asset_id)
     told = {
         (view.tenant, view.asset_id): view.version.append_ms
@@ -125,7 +125,7 @@ def _untold(events: list[WaitingEvent], catalogue: "Catalogue") -> list[WaitingE
     return [
         event
         for event in events
-        if not event.versioned or told.get((event.tenant, event.asset_id), 0) <= event.published_ms
+        if event.version_ms is None or told.get((event.tenant, event.asset_id), 0) <= event.version_ms
     ]
 
 

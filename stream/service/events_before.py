@@ -76,12 +76,16 @@ class PublishedBefore:
         if others is None:
             return EventsBefore(at_ms, tuple(own))
         # A cluster has a clock of its own.
-        waiting = (replace(event, versioned=False) for event in own)
+        waiting = (replace(event, version_ms=None) for event in own)
         return EventsBefore(at_ms, (*waiting, *others.waiting), others.unknown)
 
     def _own(self) -> Iterator[WaitingEvent]:
         for kept in [] if self._publications is None else self._publications.waiting():
-            yield WaitingEvent(kept.tenant, kept.project, kept.asset_id, kept.published_ms, SERVICE)
+            yield WaitingEvent(
+                kept.tenant, kept.project, kept.asset_id, kept.published_ms, SERVICE, version_ms=kept.published_ms
+            )
         for upload in [] if self._uploads is None else self._uploads.waiting():
             # Published once its last byte is there, however long it took to send.
-            yield WaitingEvent(upload.tenant, upload.project, upload.asset_id, upload.touched_ms, SERVICE)
+            yield WaitingEvent(
+                upload.tenant, upload.project, upload.asset_id, upload.touched_ms, SERVICE, version_ms=upload.touched_ms
+            )

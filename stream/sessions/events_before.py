@@ -16,6 +16,7 @@ from stream.pipelines.source_policies import KnownTenants
 from stream.pipelines.stages import GATE, INDEX, PLAN
 from stream.search.freshness import EventsBefore, WaitingEvent
 from stream.topology.codec import EventDecoder
+from stream.topology.ownership import owner_of
 from stream.topology.tenants import tenant_topic
 from stream.topology.topics import ANNOTATIONS, ASSETS, Topic
 
@@ -105,13 +106,19 @@ def _waiting(
         # It becomes a dead letter, and never an asset that could be searched.
         except BadEvent:
             continue
-        published_ms = _published_ms(event, record)
-        if published_ms is not None:
-            yield WaitingEvent(event.tenant, event.project, event.subject, published_ms, place.stage)
+        if (times := _times_ms(event)) is not None:
+            published_ms, version_ms = times
+            yield WaitingEvent(event.tenant, event.project, event.subject, published_ms, place.stage, version_ms)
 
 
-def _published_ms(event: Event, record: Record) -> int | None:
-    """When it was published, by the broker's clock; None for what publishes nothing."""
+def _times_ms(event: Event) -> tuple[int, int | None] | None:
+    """When it was published, by a broker's clock, and the time of its version, which it has from `assets` on; None for
+    what publishes nothing.
+    """
     if isinstance(event.data, AssetPlanned):
-        return event.data.asset.version.append_ms
-    return record.append_time_ms if isinstance(event.data, AssetPublished) else None
+        version_ms = event.data.asset.version.append_ms
+        return event.data.published_ms or version_ms, version_ms
+    if not isinstance(event.data, AssetPublished):
+        return None
+    before_gate = event.position is not None and owner_of(event.position.topic) is not None
+    return event.published_ms, None if before_gate else event.version.append_ms

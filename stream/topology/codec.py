@@ -18,6 +18,7 @@ from stream.errors import BadEvent, unexpected
 from stream.events.base import Event, Identified, Payload, Position, new_traceparent
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
 from stream.events.ids import MAX_ID_BYTES, asset_key, chosen_name, is_name, is_tenant
+from stream.topology.first_append import appended_header, first_append_ms
 from stream.topology.ownership import Ownership, owner_of
 from stream.topology.topics import Topic
 
@@ -69,7 +70,9 @@ def encode(event: Event, topic: Topic | None = None) -> Encoded:
     }
     message = to_binary(CloudEvent(attributes, event.data.to_bytes()), _FORMAT)
     replay = {REPLAY_HEADER: event.replay_of.encode()} if event.replay_of else {}
-    return Encoded(_key(event, topic), message.value, {**message.headers, **replay})
+    return Encoded(
+        _key(event, topic), message.value, {**message.headers, **replay, **appended_header(event.first_append_ms)}
+    )
 
 
 def _key(event: Event, topic: Topic | None) -> bytes:
@@ -128,6 +131,7 @@ class EventDecoder:
             traceparent=_traceparent(attributes),
             position=Position(record.topic, record.partition, record.offset, record.append_time_ms),
             replay_of=replay_of(record.headers),
+            first_append_ms=first_append_ms(record, owned=record.topic in self._owners),
         )
 
     def _subject(self, data: Payload, attributes: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ class Topic:
 
 
 WEEK_MS = 7 * 86_400_000
-PROGRESS_PAYLOADS = frozenset[type[Payload]]({SegmentProgressed, PartProgressed})
+PROGRESS_PAYLOADS: frozenset[type[Payload]] = frozenset((SegmentProgressed, PartProgressed))
 
 # Small, and owned by producers: for a week a lost index can be rebuilt from them (ADR 0017).
 ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS, entry=True)

@@ -49,21 +49,26 @@ def test_what_lies_unread_is_in_the_proof(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert waiting() == []
     open_ms = send(ASSETS.name, "open.mp4", "globex")
-    send("assets.acme", "own.mp4", "acme")
+    own_ms = send("assets.acme", "own.mp4", "acme")
     appended(producer, [RawRecord("assets.acme", b"", b"no event", {})])
     assert waiting() == [("acme", "own.mp4", "gate"), ("globex", "open.mp4", "plan")]
     with site.running("gate"):
         wait_for(lambda: waiting()[0][2] == "plan", "the gate has handed it on")
     with site.running("plan"):
         wait_for(lambda: {each[2] for each in waiting()} == {"index"}, "both are announced")
-    # Not since the announcement: since the publication.
-    assert {each.published_ms for each in before.look().waiting if each.tenant == "globex"} == {open_ms}
+    # Not since the announcement, nor since the gate: since the publication.
+    times = {"acme": own_ms, "globex": open_ms}
+    assert {each.tenant: each.published_ms for each in before.look().waiting} == times
     catalogue = Catalogue(site.settings.index_dir)
     found = searchable_up_to(catalogue, Filters(tenant="globex"), before.look())
     assert (found.up_to_ms, found.count) == (open_ms, 1)
     monkeypatch.setattr("stream.sessions.events_before.MOST_RECORDS", 1)
     assert "records wait before the index" in (before.look().unknown or "")
     monkeypatch.undo()
+    with site.running("index"):
+        wait_for(lambda: not waiting(), "the index has been told")
+        assert {each.tenant: each.published_ms for each in catalogue.pending(Filters()).assets} == times
+        assert catalogue.freshness().oldest_pending_ms == min(times.values())
     with site.running("decode", "understand", "index"):
         wait_for(lambda: not waiting(), "the index has been told")
         wait_for(lambda: not catalogue.pending(Filters()).count, "all is searchable")

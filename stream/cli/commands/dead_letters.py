@@ -21,6 +21,7 @@ from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.error_codes.table import advice_for
 from stream.events.dead_letter import REPLAY_HEADER
+from stream.topology.first_append import APPENDED_HEADER
 
 if TYPE_CHECKING:
     from sinks.dead_letters import DeadLetterFilter, StoredDeadLetter
@@ -165,6 +166,7 @@ _KNOWN_HEADERS = frozenset(
     {
         *("content-type", "ce_id", "ce_source", "ce_specversion", "ce_type", "ce_subject", "ce_time", "ce_dataschema"),
         *("ce_tenant", "ce_project", "ce_region", "ce_eventtime", "ce_traceparent", REPLAY_HEADER),
+        APPENDED_HEADER,
     }
 )
 

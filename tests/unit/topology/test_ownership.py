@@ -1,7 +1,9 @@
 """Whose a record is: what the topic of a tenant says, and never what the record says."""
 
 import json
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,11 @@ from stream.broker.contract import Record
 from stream.broker.names import Names
 from stream.errors import BadEvent, Fatal
 from stream.events.asset import AssetDeleted, AssetPublished
+from stream.events.dead_letter import REPLAY_HEADER
 from stream.events.tenants import TenantRegistered, TenantRemoved
-from stream.topology.codec import EventDecoder, enveloped
+from stream.operators.gate import GateOperator
+from stream.topology.codec import EventDecoder, encode, enveloped
+from stream.topology.first_append import APPENDED_HEADER
 from stream.topology.tenants import Tenants, tenant_topic
 from stream.topology.topics import ASSETS
 from stream.worker.dead_letters import identity
@@ -90,3 +95,30 @@ def test_no_deployment_has_topics_of_that_name() -> None:
         Names("assets")
     names = {Names(deployment).of(topic) for deployment, topic in product(["rushes", "a"], ["assets.a", "assets"])}
     assert len(names) == 4
+
+
+TAKEN_MS = 1_700_000_000_000
+PASSED_MS = TAKEN_MS + 60_000
+
+
+def test_the_gate_tells_when_an_event_was_first_taken_and_no_producer_does() -> None:
+    said = {APPENDED_HEADER: b"%d" % (TAKEN_MS - 1000)}
+    taken = replace(binary(ACME.name), append_time_ms=TAKEN_MS)
+    forged = replace(taken, headers={**taken.headers, **said})
+    for sent in (taken, forged):
+        event: Any = DECODER.decode(sent)
+        (passed,) = GateOperator().process([event])
+        encoded = encode(passed)
+        read = DECODER.decode(Record(ASSETS.name, 0, 1, b"k", encoded.value, encoded.headers, PASSED_MS))
+        assert (read.published_ms, read.version.append_ms) == (TAKEN_MS, PASSED_MS)
+        assert APPENDED_HEADER not in encode(read.derive(read.data, id="2")).headers
+    # A replay begins anew.
+    again = Record(ASSETS.name, 0, 1, b"k", encoded.value, {**encoded.headers, REPLAY_HEADER: b"8ab2"}, PASSED_MS)
+    assert DECODER.decode(again).published_ms == PASSED_MS
+
+
+@pytest.mark.parametrize("raw", [b"%d" % (PASSED_MS + 1), b"-5", b"946684799999", b"", b"1e12", b"9" * 40, b"\xb2"])
+def test_a_first_time_that_cannot_be_counts_for_nothing(raw: bytes) -> None:
+    open_topic = binary(ASSETS.name)
+    read = DECODER.decode(replace(open_topic, headers={**open_topic.headers, APPENDED_HEADER: raw}))
+    assert read.published_ms == open_topic.append_time_ms
