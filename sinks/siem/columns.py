@@ -1,6 +1,7 @@
-"""Columns of audit events in Parquet, the same in every file of a class (pure).
+"""Columns of audit events in Parquet, the same in every file (pure).
 
-A reader joins the files of a day by their columns. So what an event lacks is an empty column and no missing one.
+A reader joins files by their columns. So what an event lacks is an empty column and no missing one, also where nobody
+has ever been denied, or been given a role.
 """
 
 import json
@@ -26,7 +27,7 @@ _METADATA = pa.struct(
         "profiles": pa.list_(_TEXT),
     }
 )
-_EVERY: Mapping[str, pa.DataType] = {
+_COLUMNS: Mapping[str, pa.DataType] = {
     "category_uid": _ID,
     "class_uid": _ID,
     "activity_id": _ID,
@@ -48,37 +49,36 @@ _EVERY: Mapping[str, pa.DataType] = {
     "count": _NUMBER,
     "duration": _NUMBER,
     "message": _TEXT,
+    # Each of these is of some classes alone.
+    "api": pa.struct({"operation": _TEXT}),
+    "database": pa.struct({"name": _TEXT, "type_id": _ID}),
+    "entity": pa.struct({"uid": _TEXT, "type": _TEXT, "user": _USER}),
+    "file": pa.struct({"name": _TEXT, "uid": _TEXT, "type_id": _ID}),
+    "group": _NAMED,
+    "privileges": pa.list_(_TEXT),
+    "query_info": pa.struct({"uid": _TEXT, "query_string": _TEXT}),
+    "resources": _RESOURCES,
+    "service": _NAMED,
+    "session": _SESSION,
+    "table": _NAMED,
+    "type_id": _ID,
+    "user": _USER,
 }
-_OF_CLASS: Mapping[int, Mapping[str, pa.DataType]] = {
-    3002: {"service": _NAMED, "user": _USER, "session": _SESSION},
-    3004: {"entity": pa.struct({"uid": _TEXT, "type": _TEXT, "user": _USER})},
-    3005: {"privileges": pa.list_(_TEXT), "user": _USER, "resources": _RESOURCES},
-    3006: {"group": _NAMED},
-    6003: {"api": pa.struct({"operation": _TEXT}), "resources": _RESOURCES},
-    6005: {
-        "type_id": _ID,
-        "database": pa.struct({"name": _TEXT, "type_id": _ID}),
-        "table": _NAMED,
-        "query_info": pa.struct({"uid": _TEXT, "query_string": _TEXT}),
-    },
-    6006: {"file": pa.struct({"name": _TEXT, "uid": _TEXT, "type_id": _ID})},
-}
+_SCHEMA = pa.schema({**_COLUMNS, "unmapped": _TEXT})
 OTHERS = "attributes"
 """In `unmapped`: what an event of another release has and no column does."""
 
 
-def table_of(class_uid: int, events: Sequence[Mapping[str, Any]]) -> pa.Table:
+def table_of(events: Sequence[Mapping[str, Any]]) -> pa.Table:
     """A row for each event, with `unmapped` as JSON, as its content is of no fixed shape. Nothing of an event is left
     out.
     """
-    schema = pa.schema({**_EVERY, **_OF_CLASS.get(class_uid, {}), "unmapped": _TEXT})
-    kinds = {name: schema.field(name).type for name in schema.names if name != "unmapped"}
-    return pa.Table.from_pylist([_row(event, kinds) for event in events], schema)
+    return pa.Table.from_pylist([_row(event) for event in events], _SCHEMA)
 
 
-def _row(event: Mapping[str, Any], kinds: Mapping[str, pa.DataType]) -> dict[str, Any]:
+def _row(event: Mapping[str, Any]) -> dict[str, Any]:
     unmapped = event.get("unmapped", {})
-    fitting, rest = _of_struct({key: value for key, value in event.items() if key != "unmapped"}, kinds)
+    fitting, rest = _of_struct({key: value for key, value in event.items() if key != "unmapped"}, _COLUMNS)
     if rest:
         unmapped = {**unmapped, OTHERS: rest}
     return {**fitting, "unmapped": json.dumps(unmapped, sort_keys=True)}

@@ -51,14 +51,13 @@ class NdjsonFiles:
 
 
 class ParquetFiles(NdjsonFiles):
-    """A column for each attribute of the class, whether an event has it or not."""
+    """A column for each attribute, whether an event has it or not."""
 
     suffix = "parquet"
 
     def _write(self, path: Path, events: Events) -> None:
         fresh = path.with_name(f".{path.name}.new")
-        # All of a folder are of one class.
-        pq.write_table(table_of(events[0]["class_uid"], events), fresh, compression="zstd")
+        pq.write_table(table_of(events), fresh, compression="zstd")
         # Before it gets its name: after a power cut a name may stand for an empty file.
         sync(fresh)
         fresh.replace(path)

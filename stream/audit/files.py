@@ -13,6 +13,8 @@ from stream.audit.merkle import DIGEST_BYTES, Tree
 
 CHECKPOINTS = "checkpoints.txt"
 LOCK = "writer.lock"
+OF_SERVICE = "audit-service"
+"""The trail of a service, in its state directory where it is not named otherwise."""
 _SUFFIX = ".jsonl"
 _NOTE_BYTES = 16 << 10  # of some checkpoints
 _ASIDE_MS = 600_000  # so far a clock that was put right lets events stand apart

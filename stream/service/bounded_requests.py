@@ -81,12 +81,20 @@ class BoundedHeads(H11Protocol):
 
 
 class BoundedBodies:
-    """Takes a body in before the application sees the request, so that no route can forget to bound it."""
+    """Takes a body in before the application sees the request, so that no route can forget to bound it. A request that
+    a proxy may read in another way than this service is refused, and its connection closed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (why := _ambiguous(scope)) is not None:
+            refused = response_of(Problem(400, why, code="invalid_request"))
+            # What follows on it may be meant as a request or as the rest of this one (RFC 9112, section 6.1).
+            refused.headers["connection"] = "close"
+            await refused(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"} or _is_streamed(scope):
             await self._app(scope, receive, send)
             return
@@ -111,6 +119,15 @@ class BoundedBodies:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, again, send)
+
+
+def _ambiguous(scope: Scope) -> str | None:
+    names = [name for name, _ in scope["headers"]]
+    if b"transfer-encoding" in names and b"content-length" in names:
+        return "The request says its length twice: by Content-Length and by Transfer-Encoding."
+    if names.count(b"authorization") > 1:
+        return "The request has more than one Authorization."
+    return None
 
 
 def _is_streamed(scope: Scope) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,6 @@ from stream.service.uploads.uploads import UploadLimits, Uploads
 from stream.sessions.background import BackgroundWork
 from stream.sessions.tenant_register import TenantsFile
 
-AUDIT = "audit-service"
 KEY = "rushes/service"
 _CHECKPOINT_S, _LOOK_S = 60.0, 0.5
 # Of 20 MiB each.
@@ -222,9 +221,11 @@ def listening(options: ServiceOptions) -> socket.socket:
     return at
 
 
-def serve(app: ASGIApp, at: socket.socket, stop: threading.Event, *, proxied: bool = False) -> None:
-    """Answer until `stop`, then finish what is under way. `proxied`: a proxy of this machine says who asked it."""
-    server = server_of(app, proxied=proxied)
+def serve(app: ASGIApp, at: socket.socket, stop: threading.Event, *, proxies: Sequence[str] = ()) -> None:
+    """Answer until `stop`, then finish what is under way. `proxies`: addresses and networks of those that say who asked
+    them.
+    """
+    server = server_of(app, proxies=proxies)
     # In a thread: in the main one Uvicorn takes signals for itself, and ends the process by them before our own parts
     # are closed.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [at]}, name="http")
@@ -237,8 +238,8 @@ def serve(app: ASGIApp, at: socket.socket, stop: threading.Event, *, proxied: bo
         thread.join()
 
 
-def server_of(app: ASGIApp, *, proxied: bool = False) -> uvicorn.Server:
-    """It answers from when it is run until its `should_exit` is set. `proxied`: as for `serve`."""
+def server_of(app: ASGIApp, *, proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """It answers from when it is run until its `should_exit` is set. `proxies`: as for `serve`."""
     # Uvicorn's own log would show addresses with what was asked, and the texts of defects.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Server(
@@ -247,8 +248,9 @@ def server_of(app: ASGIApp, *, proxied: bool = False) -> uvicorn.Server:
             access_log=False,
             log_config=None,
             server_header=False,
-            # Without a proxy whoever is on this machine could choose the address that the trail says they came from.
-            proxy_headers=proxied,
+            proxy_headers=bool(proxies),
+            # A list in any case, as Uvicorn reads the environment where there is none.
+            forwarded_allow_ips=list(proxies),
             timeout_keep_alive=15,
             timeout_graceful_shutdown=20,
             limit_concurrency=512,

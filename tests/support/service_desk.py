@@ -128,8 +128,8 @@ def opened(
     local = listening(replace(chosen, host="127.0.0.1", port=0))
     with local as at, composed(settings, chosen, clock, "0.1.0", background=background) as app:
         stop = threading.Event()
-        proxied = {"proxied": chosen.public_url is not None}
-        thread = threading.Thread(target=serve, args=(app, at, stop), kwargs=proxied)
+        proxies = {"proxies": () if chosen.public_url is None else ("127.0.0.1",)}
+        thread = threading.Thread(target=serve, args=(app, at, stop), kwargs=proxies)
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{at.getsockname()[1]}", timeout=60) as client:

@@ -1,6 +1,7 @@
 """`rushes access`: who has which role where, and keys for programs."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from stream.access.narrowing import Narrowing, narrowed
 from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, ApiKey, Grant, NewHolder, NewMember, Team, service_account
 from stream.access.register import AccessRegister
 from stream.access.store import AccessStore
+from stream.audit.files import OF_SERVICE
 from stream.cli.auditing import note_key, operating_system_user
 from stream.cli.context import AnsweredNo, Context, DeploymentCommand, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, register_place
@@ -64,7 +66,7 @@ def give(
         given_by=operating_system_user().uid,
         given_at_ms=now_ms,
     )
-    with _store(context, broker, client_properties) as register:
+    with _changed(context, broker, client_properties) as register:
         register.put(grant)
         reaches = _reaches(register.register(), grant)
     _say(context, f"{holder} is {role} {_where(tenant, project)}.")
@@ -85,7 +87,7 @@ def take(
     """Take a role away; what was given elsewhere stays."""
     # The key of a grant leaves out who gave it and when, so any values find it.
     sought = _checked(Grant, tenant=tenant, project=project, role=role, holder=holder, given_by="none", given_at_ms=0)
-    with _store(context, broker, client_properties) as register:
+    with _changed(context, broker, client_properties) as register:
         found = register.take(sought.key)
     if not found:
         raise UsageProblem(
@@ -111,7 +113,7 @@ def team(
     for each in member or ():
         _require_form(NewMember, each, f"write {MEMBER_FORMS}")
     filled = _checked(Team, tenant=tenant, name=name, members=tuple(dict.fromkeys(member or ())))
-    with _store(context, broker, client_properties) as register:
+    with _changed(context, broker, client_properties) as register:
         register.put(filled)
     count = len(filled.members)
     _say(context, f"team {name} of {tenant} has {count} member{'' if count == 1 else 's'}.")
@@ -132,7 +134,7 @@ def key(
     less what --project and --role leave out.
     """
     now_ms, secret = SystemClock().now_ms(), new_key()
-    with _store(context, broker, client_properties) as register:
+    with _changed(context, broker, client_properties) as register:
         made = _checked(
             ApiKey,
             # Not made from the secret, as lists and the audit trail show it.
@@ -169,7 +171,7 @@ def narrow(
     """Let a key end sooner, or do less, with its next request. It never becomes more: for that make a new one."""
     until_ms = None if days is None else SystemClock().now_ms() + days * _DAY_MS
     wanted = Narrowing(tuple(role) if role else None, project, until_ms)
-    with _store(context, broker, client_properties) as register:
+    with _changed(context, broker, client_properties) as register:
         found = register.register().get(f"key/{key_id}")
         if not isinstance(found, ApiKey):
             raise _no_key(context, key_id, broker)
@@ -195,7 +197,7 @@ def revoke(
     client_properties: ClientProperties = None,
 ) -> None:
     """End a key at once."""
-    with _store(context, broker, client_properties) as register:
+    with _changed(context, broker, client_properties) as register:
         found = register.register().get(f"key/{key_id}")
         if not isinstance(found, ApiKey) or not register.take(found.key):
             raise _no_key(context, key_id, broker)
@@ -273,6 +275,20 @@ def _store(
 ) -> AbstractContextManager[AccessStore]:
     shared: Context = context.obj
     return access_store(shared, broker, client_properties)
+
+
+@contextmanager
+def _changed(context: typer.Context, broker: str | None, client_properties: Path | None) -> Iterator[AccessStore]:
+    """A register that the block changes. Where a service keeps a trail, whoever reads it will look for the change."""
+    with _store(context, broker, client_properties) as register:
+        yield register
+    shared: Context = context.obj
+    if shared.audit is None and (broker is not None or (shared.state_dir / OF_SERVICE).is_dir()):
+        _hint(
+            context,
+            "No audit trail has this change: that of a service has its own accesses alone. Name one with --audit or"
+            " RUSHES_AUDIT; `rushes audit init` makes it.",
+        )
 
 
 def _say(context: typer.Context, text: str) -> None:

@@ -14,7 +14,7 @@ from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.sessions import ClientProperties, Cluster
 from stream.cli.options.times import moment_ms
-from stream.cli.rendering.audit_events import events_table
+from stream.cli.rendering.audit_events import TABLE_COLUMNS, events_lines, events_table
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.files import read_small
@@ -241,7 +241,12 @@ def show(
     if json_output:
         shared.print_json(events)
         return
-    shared.console.print(events_table(events) if events else "There is no such event.")
+    if not events:
+        shared.console.print("There is no such event.")
+    elif shared.console.width < TABLE_COLUMNS:
+        shared.console.print(events_lines(events), soft_wrap=True, markup=False, highlight=False)
+    else:
+        shared.console.print(events_table(events))
     if not found.complete:
         shared.errors.print(f"These are the newest {last}; --last shows more.")
 

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import typer
 
+from stream.audit.files import OF_SERVICE
 from stream.cli.commands.ingest import file_settings, stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, known_tenants
 from stream.cli.options.background import background_of
 from stream.cli.options.identity_provider import provider_settings
 from stream.cli.options.jobs import ObjectsOption, job_settings
+from stream.cli.options.proxies import ProxyOption, proxies_of
 from stream.cli.options.roots import remembered_roots, require_buckets
 from stream.cli.options.sessions import ClientProperties
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
@@ -33,6 +35,7 @@ def serve(
         str | None,
         typer.Option(help="Where browsers find the service, as https://search.example.com; they sign in there alone."),
     ] = None,
+    proxy: ProxyOption = None,
     oidc_issuer: Annotated[
         str | None,
         typer.Option(
@@ -100,7 +103,7 @@ def serve(
     """
     from stream.identity.browser_origins import public_origin
     from stream.service.caller import is_address, is_loopback
-    from stream.service.server import AUDIT, ServiceOptions, composed, listening
+    from stream.service.server import ServiceOptions, composed, listening
     from stream.service.server import serve as answer
     from stream.service.uploads.uploads import UploadLimits
 
@@ -116,10 +119,11 @@ def serve(
         )
     if exporter is not None and not _is_http(exporter):
         raise UsageProblem(f"--exporter {shown(exporter)!r}: an address such as http://HOST:9108/metrics")
+    proxies = proxies_of(proxy, public)
     oidc = provider_settings(public, oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_groups_claim)
     if agents and find_spec("mcp") is None:
         raise UsageProblem("--agents: the package `mcp` is not installed; install rushes with the extra `mcp`")
-    trail = shared.audit.path() if shared.audit else state / AUDIT
+    trail = shared.audit.path() if shared.audit else state / OF_SERVICE
     # On a cluster only where somebody says what the workers read too.
     limits = UploadLimits(round(upload_gib * _GIB), round(upload_tenant_gib * _GIB))
     uploads = limits if broker is None or shared.uploads is not None else None
@@ -162,7 +166,7 @@ def serve(
             place = f"http://{host}:{at.getsockname()[1]}/"
             shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
             with stop_on_signals(stop):
-                answer(app, at, stop, proxied=public is not None)
+                answer(app, at, stop, proxies=proxies)
 
 
 def _is_http(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Events of the audit trail as a table for people."""
+"""Events of the audit trail for people: as a table, or as lines where there is no room for one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +12,8 @@ from stream.cli.rendering.sanitize import shown
 
 _COLUMNS = ("event", "time (UTC)", "who", "from", "what", "tenant", "about", "result")
 _DIGEST, _DIGEST_SHOWN, _NAMES = 64, 12, 3
+TABLE_COLUMNS = 140
+"""A narrower table breaks times and names into several lines."""
 
 
 def events_table(events: Sequence[Mapping[str, Any]]) -> Table:
@@ -22,6 +24,17 @@ def events_table(events: Sequence[Mapping[str, Any]]) -> Table:
     for event in events:
         table.add_row(*map(shown, _row(event)))
     return table
+
+
+def events_lines(events: Sequence[Mapping[str, Any]]) -> str:
+    """One event a line, in their order."""
+    rows = [_row(event) for event in events]
+    return "\n".join(shown(_line(*row)) for row in rows)
+
+
+def _line(number: str, at: str, who: str, origin: str, what: str, tenant: str, about: str, result: str) -> str:
+    whose, named = f" of {tenant}" if tenant else "", f" ({about})" if about else ""
+    return f"{number} {at} {result}: {who} from {origin or 'unknown'}, {what}{whose}{named}"
 
 
 def _row(event: Mapping[str, Any]) -> list[str]:

@@ -190,6 +190,19 @@ def test_the_trail_says_which_key_was_made_and_ended_and_whose_it_was(desk: Desk
     assert desk.events()[3]["unmapped"]["members"] == ["service:acme/newsroom"]
 
 
+@pytest.mark.parametrize(("columns", "lines"), [("80", 2), ("200", 5)])
+def test_events_are_shown_a_line_each_or_as_a_table(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, columns: str, lines: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    desk.call("access", "give", "viewer", "service:acme/a-program-with-a-long-name", "--tenant", "acme")
+    printed = desk.call("audit", "show").rstrip("\n").splitlines()
+    assert len([line for line in printed if line.strip()]) == lines
+    told = [line for line in printed if "access give: gave a role" in line]
+    assert len(told) == 2
+    assert all("a-program-with-a-long-name" in line for line in told)
+
+
 def test_a_siem_gets_the_trail(desk: Desk) -> None:
     desk.call("status")
     feed = desk.root / "feed"

@@ -113,6 +113,24 @@ def test_a_body_that_never_ends_is_cut_off(desk: Desk, monkeypatch: pytest.Monke
         assert slow.recv(12) == b"HTTP/1.1 408"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"PATCH /v1/uploads/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
+    ],
+)
+def test_what_a_proxy_may_read_otherwise_is_refused_with_all_that_follows(desk: Desk, head: bytes) -> None:
+    with connected(desk) as smuggling:
+        smuggling.sendall(head + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        told = b""
+        while part := smuggling.recv(4_096):
+            told += part
+    assert told.startswith(b"HTTP/1.1 400")
+    assert told.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize("path", ["/v1/search", "/sign-in", "/v1/me", "/nowhere"])
 def test_large_bodies_and_heads_are_refused(desk: Desk, path: str) -> None:
     body = b"x" * (bounded_requests.MOST_BODY_BYTES + 1)

@@ -14,6 +14,8 @@ from stream.audit.journal import Journal
 from stream.audit.keys import make_key
 from stream.audit.ocsf import AccessSubject, Activity, Actor, ActorKind, Origin
 from stream.audit.recorder import Recorder
+from stream.cli.context import UsageProblem
+from stream.cli.options.proxies import proxies_of
 from stream.clock import ManualClock
 from stream.events.ids import MAX_ID_BYTES
 from stream.service import bounded_requests
@@ -80,6 +82,21 @@ def test_the_trail_says_the_address_that_a_request_came_from(desk: Desk, tmp_pat
     with opened(tmp_path / "state", tmp_path / "other", public_url="https://search.example.com") as proxied:
         assert seen(proxied, "192.0.2.1") == {"ip": "192.0.2.1"}
         assert "blue" not in str([seen(proxied, text) for text in ("a blue car", "fe80::1%blue")])
+
+
+@pytest.mark.parametrize(
+    ("named", "public", "counts"),
+    [
+        (None, None, ()),
+        (None, "https://search.example.com", ("127.0.0.1", "::1")),
+        (["192.0.2.7", "10.0.0.1/8"], "https://search.example.com", ("192.0.2.7/32", "10.0.0.0/8")),
+        (["::1"], None, ("::1/128",)),
+    ],
+)
+def test_whose_word_counts_for_who_asks(named: list[str] | None, public: str | None, counts: tuple[str, ...]) -> None:
+    assert proxies_of(named, public) == counts
+    with pytest.raises(UsageProblem, match=r"--proxy \*: IP addresses"):
+        proxies_of(["*"], public)
 
 
 def test_nobody_holds_all_places() -> None:
