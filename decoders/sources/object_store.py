@@ -2,7 +2,9 @@
 installed, else `s3` with `obstore`, which the stores use anyway.
 """
 
+import os
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 from decoders.sources.blocks import BlockReader, BlockSource
@@ -15,6 +17,14 @@ from stream.events.ids import digest
 _VERSION_KEYS = ("ETag", "etag", "LastModified", "mtime", "updated", "created", "version_id", "generation")
 
 _S3 = "s3"
+PATIENCE = {
+    "connect_timeout": timedelta(seconds=5),
+    "timeout": timedelta(seconds=30),
+    "retry_timeout": timedelta(seconds=60),
+}
+"""With a store that takes a request and never answers; obstore's own is three minutes and ten tries, for each read."""
+_RETRIES = 3
+_LATE = ("kind: Timeout", "timed out")
 _OBSTORE = ("e_tag", "last_modified", "version")
 
 
@@ -75,9 +85,10 @@ class FsspecSource(BlockSource):
                 f"{describe(self._uri)}: access denied; check the store's credentials", code="permission_denied"
             ) from None
         except Exception as error:  # noqa: BLE001 - store libraries raise their own error types
-            raise Retryable(
-                f"{describe(self._uri)}: the store failed ({type(error).__name__})", code="store_failed"
-            ) from None
+            # The text holds the address; that it is about time is all that may be told of it.
+            late = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _LATE)
+            why = "did not answer in time" if late else f"failed ({type(error).__name__})"
+            raise Retryable(f"{describe(self._uri)}: the store {why}", code="store_failed") from None
 
 
 def _store(scheme: str) -> Any:
@@ -91,4 +102,14 @@ def _store(scheme: str) -> Any:
             raise
         from obstore.fsspec import FsspecStore
 
-        return FsspecStore("s3")
+        # The client's options take the place of those in the environment, where this one stands for the others.
+        allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
+        return FsspecStore(
+            "s3",
+            client_options={
+                "timeout": PATIENCE["timeout"],
+                "connect_timeout": PATIENCE["connect_timeout"],
+                "allow_http": allow_http,
+            },
+            retry_config={"max_retries": _RETRIES, "retry_timeout": PATIENCE["retry_timeout"]},
+        )

@@ -16,7 +16,11 @@ from sinks.storage.troubles import trouble
 from stream.errors import Unavailable
 
 # A store that does not answer is reported after 143 s; with longer requests it was 220 s.
-_CONNECT, _REQUEST, _RETRY = timedelta(seconds=5), timedelta(seconds=10), timedelta(seconds=20)
+PATIENCE = {
+    "connect_timeout": timedelta(seconds=5),
+    "timeout": timedelta(seconds=10),
+    "retry_timeout": timedelta(seconds=20),
+}
 _RETRIES = 3
 _CHUNK = 1000
 _PART_BYTES = 8 << 20
@@ -39,8 +43,12 @@ class Objects:
         # The client's options take the place of those in the environment, where this one stands for the others.
         allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
         options: dict[str, Any] = {
-            "client_options": {"timeout": _REQUEST, "connect_timeout": _CONNECT, "allow_http": allow_http},
-            "retry_config": {"max_retries": _RETRIES, "retry_timeout": _RETRY},
+            "client_options": {
+                "timeout": PATIENCE["timeout"],
+                "connect_timeout": PATIENCE["connect_timeout"],
+                "allow_http": allow_http,
+            },
+            "retry_config": {"max_retries": _RETRIES, "retry_timeout": PATIENCE["retry_timeout"]},
             **_profile(location),
         }
         self._location = location

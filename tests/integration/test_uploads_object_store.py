@@ -1,5 +1,6 @@
 """Uploads whose place is a bucket: whole there for their tenant alone, understood from there, and refused in words."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -17,7 +18,7 @@ from stream.service.uploads.spool import Spool
 from stream.service.uploads.uploads import UploadLimits
 from stream.topology.tenants import Tenants
 from tests.support.kept_work import WorkedOn
-from tests.support.s3_proxy import PASS, Treatment, s3_proxy
+from tests.support.s3_proxy import HANG, PASS, Treatment, s3_proxy
 from tests.support.s3_server import S3Server
 from tests.support.service_desk import Desk, opened
 
@@ -78,3 +79,53 @@ def test_an_upload_into_a_bucket_in_trouble_is_understood_in_the_end(
             (hit, *_) = desk.get("/v1/search", "editor", q="red").json()["hits"]
             assert hit["asset"] == begun.json()["asset"]
             assert desk.get(f"{hit['asset']}/media", "editor").content == clip
+
+
+SHORT = {name: timedelta(seconds=0.3) for name in ("connect_timeout", "timeout", "retry_timeout")}
+
+
+def test_a_bucket_that_never_answers_ends_in_words_and_nothing_is_lost(
+    tmp_path: Path, s3: S3Server, s3_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in ("sinks.storage.objects", "decoders.sources.object_store"):
+        monkeypatch.setattr(f"{room}.PATIENCE", SHORT)
+    place, state, own = Location.of(s3_prefix), tmp_path / "state", tmp_path / "own"
+    clips = [
+        write_clip(tmp_path / f"{number}.mp4", seconds=3, fps=5, scenes=[3.0]).path.read_bytes() for number in (1, 2)
+    ]
+    with s3_proxy(s3.endpoint) as bucket:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.endpoint)
+        background = WorkedOn(light_settings(state, uploads=place))
+        with opened(state, own, background=background, upload_place=place, uploads=UploadLimits()) as desk:
+            desk.give("editor", AccessRole.EDITOR)
+
+            def begun(clip: bytes) -> dict[str, str]:
+                asked = {"upload-length": str(len(clip))}
+                found: dict[str, str] = desk.ask(
+                    "post", "/v1/uploads", "editor", params={"tenant": "acme"}, headers=asked
+                ).json()
+                return found
+
+            def status(upload: dict[str, str]) -> tuple[str, str]:
+                detail = desk.get(upload["asset"], "editor").json()["asset"]
+                return detail["status"], detail["reason"] or ""
+
+            first, second = map(begun, clips)
+            bucket.treat(Treatment(HANG, method="PUT"))
+            refused = sent(desk, first["path"], clips[0])
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable"), refused.text
+            assert desk.get(first["path"], "editor").json()["received_bytes"] == len(clips[0])
+            # Taken, and then not read: a failure in words, and what comes next is worked on.
+            bucket.treat(Treatment(HANG, method="GET"))
+            assert sent(desk, first["path"], b"", len(clips[0])).status_code == 204
+            failed, reason = status(first)
+            assert (failed, reason.endswith("the store did not answer in time")) == ("failed", True), reason
+            bucket.treat(Treatment(PASS))
+            assert sent(desk, second["path"], clips[1]).status_code == 204
+            assert status(second) == ("ready", "")
+            bucket.treat(Treatment(HANG))
+            played = desk.get(f"{second['asset']}/media", "editor")
+            assert (played.status_code, played.json()["code"]) == (503, "store_failed")
+            assert s3_prefix not in played.text
+            bucket.treat(Treatment(PASS))
+            assert desk.get(f"{second['asset']}/media", "editor").content == clips[1]
