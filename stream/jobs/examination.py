@@ -12,6 +12,7 @@ from typing import Any
 from stream.errors import BadRequest, Unavailable
 from stream.jobs.descriptions import Description, Operators
 from stream.jobs.expansion import StageOfVariant, Variant
+from stream.jobs.substitution import Value
 
 _KEPT = 1000
 """Checked settings: of many distinct rows only the last are kept."""
@@ -63,7 +64,7 @@ class _Examination:
         self.deliveries: Counter[float | None] = Counter()
         self._described = described
         self._operators = operators
-        self._kept: OrderedDict[bytes, _Checked] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[StageOfVariant, _Checked]] = OrderedDict()
 
     def add(self, variant: Variant) -> Iterator[str]:
         """Count a row; what is wrong with it."""
@@ -73,8 +74,7 @@ class _Examination:
         for index, stage in enumerate(self._described.template.stages):
             where = f"stages[{index}] ({stage.name})"
             try:
-                made = self._described.stage(variant.number, index)
-                checked = self._checked(made)
+                made, checked = self._made(variant, index)
                 amount = self._amount(made, checked, amounts)
             except (BadRequest, Unavailable) as error:
                 yield error.message if error.message.startswith("row ") else f"{where}: {error.message}"
@@ -100,14 +100,18 @@ class _Examination:
         known = {name: amounts[made] for name, made in earlier.items() if made in amounts}
         return self._operators.amount(stage.operator, checked.settings, known)
 
-    def _checked(self, stage: StageOfVariant) -> _Checked:
-        """Operators are asked once for equal settings that follow each other closely."""
-        asked = _digest([stage.operator, dict(stage.settings), list(stage.inputs)])
+    def _made(self, variant: Variant, index: int) -> tuple[StageOfVariant, _Checked]:
+        """A stage of a row. It is made once for rows that follow each other closely and say the same of it."""
+        asked = _digest(
+            [index, *(_plain(variant.row.get(axis)) for axis in self._described.template.stages[index].axes)]
+        )
         found = self._kept.pop(asked, None)
         if found is None:
+            stage = self._described.stage(variant.number, index)
             settings = self._operators.checked(stage.operator, stage.settings, tuple(stage.inputs))
             self._operators.toolchain(stage.operator, settings)
-            found = _Checked(settings, _digest(dict(settings)), self._operators.outputs(stage.operator, settings))
+            told = self._operators.outputs(stage.operator, settings)
+            found = stage, _Checked(settings, _digest(dict(settings)), told)
         self._kept[asked] = found
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -121,6 +125,10 @@ def _work(stage: StageOfVariant, settings: bytes, earlier: Mapping[str, bytes]) 
         for name, source in stage.inputs.items()
     }
     return _digest([stage.operator, settings, made_of, stage.seed])
+
+
+def _plain(value: Value | None) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _digest(value: list[Any] | dict[str, Any]) -> bytes:

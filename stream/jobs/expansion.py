@@ -6,13 +6,14 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from pydantic import JsonValue
 
 from stream.errors import BadRequest
 from stream.events.ids import typed_digest
 from stream.jobs.keys import canonical
-from stream.jobs.substitution import Value, substituted, value_id
+from stream.jobs.substitution import Pattern, Value, value_id
 from stream.jobs.template import MAX_ROWS, NAME, InputSource, Parameters, StageTemplate, Template
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_.]+")
@@ -77,13 +78,12 @@ def stage_of(stage: StageTemplate, index: int, variant: Variant, template: Templ
     is at fault.
     """
     where = f"row {variant.number + 1} ({variant.name}): stages[{index}]"
-    settings = substituted(dict(stage.settings), variant.row, f"{where}.settings")
-    assert isinstance(settings, dict), "as what it was made of"
-    inputs = {
-        name: _source(text, index, variant, template, f"{where}.inputs.{name}") for name, text in stage.inputs.items()
-    }
-    seed = template.seed if stage.seed is None else _seed(stage.seed, variant, f"{where}.seed")
-    return StageOfVariant(stage.name, stage.operator, settings, inputs, seed)
+    settings, named, seeded = stage.patterns
+    made = settings.filled(variant.row, f"{where}.settings")
+    assert isinstance(made, dict), "as what it was made of"
+    inputs = {name: _source(text, index, variant, template, f"{where}.inputs.{name}") for name, text in named.items()}
+    seed = template.seed if stage.seed is None else _seed(seeded, variant, f"{where}.seed")
+    return StageOfVariant(stage.name, stage.operator, made, inputs, seed)
 
 
 def rows_of_csv(content: bytes, name: str) -> list[dict[str, JsonValue]]:
@@ -101,7 +101,13 @@ def rows_of_csv(content: bytes, name: str) -> list[dict[str, JsonValue]]:
             raise BadRequest(
                 f"{name}: line 1 names the columns, each once, in letters, digits, - and _", code="template_invalid"
             )
-        rows = (_cells(head, cells, f"{name}: line {lines.line_num}") for cells in lines if cells)
+        # Most columns of a campaign have few values; each is kept once.
+        kept: dict[str, str] = {}
+        rows = (
+            _cells(head, [kept.setdefault(cell, cell) for cell in cells], f"{name}: line {lines.line_num}")
+            for cells in lines
+            if cells
+        )
         found = list(itertools.islice(rows, MAX_ROWS + 1))
     except csv.Error as error:
         raise BadRequest(f"{name}: line {lines.line_num}: {error}", code="template_invalid") from None
@@ -131,7 +137,8 @@ def _rows(parameters: Parameters | None) -> Iterator[dict[str, Value]]:
     elif parameters.mode == "rows":
         assert isinstance(parameters.rows, list), "a file of rows is read before"
         for row in parameters.rows:
-            yield {name: _value(value) for name, value in row.items()}
+            # The template's own: another copy of a hundred thousand rows would be a hundred megabytes.
+            yield cast("dict[str, Value]", row)
     else:
         meet = itertools.product if parameters.mode == "product" else zip
         for values in meet(*parameters.axes.values()):
@@ -143,8 +150,8 @@ def _value(value: JsonValue) -> Value:
     return value
 
 
-def _source(text: str, index: int, variant: Variant, template: Template, where: str) -> InputSource:
-    found = substituted(text, variant.row, where)
+def _source(text: Pattern, index: int, variant: Variant, template: Template, where: str) -> InputSource:
+    found = text.filled(variant.row, where)
     source = InputSource.parsed(str(found))
     # A value may choose among the assets, and never name a file: paths stand in the template alone.
     earlier = {stage.name for stage in template.stages[:index]}
@@ -157,8 +164,8 @@ def _source(text: str, index: int, variant: Variant, template: Template, where: 
     return source
 
 
-def _seed(seed: int | str, variant: Variant, where: str) -> int:
-    found = substituted(seed, variant.row, where)
+def _seed(seed: Pattern, variant: Variant, where: str) -> int:
+    found = seed.filled(variant.row, where)
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < 2**32:
         raise BadRequest(f"{where}: a seed is a whole number from 0 to 2^32 - 1", code="template_invalid")
     return found

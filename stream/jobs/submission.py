@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import JsonValue
 
@@ -36,9 +36,12 @@ def prepare(path: Path, overrides: Mapping[str, JsonValue] | None = None) -> Pre
     parameters = values.get("parameters")
     if isinstance(parameters, dict) and isinstance(rows := parameters.get("rows"), str):
         content = _content(_below(path.parent, rows, "parameters.rows"), MAX_CSV_BYTES)
-        listed: list[JsonValue] = [dict(row) for row in rows_of_csv(content, rows)]
+        listed: Any = rows_of_csv(content, rows)
         values["parameters"] = {**parameters, "rows": listed}
     template = Template.checked(values, path.name)
+    if (read := template.parameters) is not None and isinstance(read.rows, list):
+        # The same rows, and not a second hundred thousand of them.
+        values["parameters"] = {**_mapping(values["parameters"]), "rows": cast("JsonValue", read.rows)}
     assets = {name: _below(path.parent, text, f"assets.{name}") for name, text in template.assets.items()}
     for name, asset in assets.items():
         if not asset.is_file():
@@ -67,6 +70,11 @@ def _values(path: Path) -> dict[str, JsonValue]:
     if not isinstance(values, dict):
         raise BadRequest(f"{path.name}: a template is a mapping, with `version: 1` first", code="template_invalid")
     return values
+
+
+def _mapping(value: JsonValue) -> dict[str, JsonValue]:
+    assert isinstance(value, dict), "it was checked"
+    return value
 
 
 def _content(path: Path, most_bytes: int) -> bytes:

@@ -1,7 +1,8 @@
 """`${axis}` and `${axis.field}` in a template's values. No expressions: a template computes nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -17,11 +18,28 @@ _INNER = re.compile(rf"(?P<axis>{_NAME})(?:\.(?P<field>{_NAME}))?", re.ASCII)
 
 
 def substituted(value: JsonValue, row: Mapping[str, Value], where: str) -> JsonValue:
-    """The value with every reference replaced by the row's. A text that is one reference becomes that value as it is, a
-    number too; in a longer text it is written out. `$$` is a dollar sign. Raises `BadRequest` (`template_invalid`),
-    also for values that come to more than `MAX_CHARACTERS`.
+    """As `Pattern.filled`."""
+    return Pattern(value).filled(row, where)
+
+
+class Pattern:
+    """A value of a template with its references, which are looked for once. `axes`: the parameters that they name.
+    Every row of a hundred thousand is put into the same few values.
     """
-    return _replaced(value, _Row(row), where)
+
+    def __init__(self, value: JsonValue) -> None:
+        axes: set[str] = set()
+        self._value = value
+        self._replace = _replacement(value, "", axes)
+        self.axes = frozenset(axes)
+
+    def filled(self, row: Mapping[str, Value], where: str) -> JsonValue:
+        """The value with every reference replaced by the row's. A text that is one reference becomes that value as it
+        is, a number too; in a longer text it is written out. `$$` is a dollar sign. What holds no reference is the
+        template's own, so nothing of it may be changed. Raises `BadRequest` (`template_invalid`), also for values that
+        come to more than `MAX_CHARACTERS`.
+        """
+        return self._value if self._replace is None else self._replace(_Row(row), where)
 
 
 class _Row:
@@ -39,23 +57,46 @@ class _Row:
             raise _wrong(where, f"the row's values come to more than {MAX_CHARACTERS} characters here")
 
 
-def _replaced(value: JsonValue, row: _Row, where: str) -> JsonValue:
+_Replacement = Callable[["_Row", str], JsonValue]
+
+
+def _replacement(value: JsonValue, path: str, axes: set[str]) -> _Replacement | None:
+    """None where there is nothing to replace. `path`: of the value, behind what a message begins with."""
     if isinstance(value, str):
-        return _text(value, row, where)
+        return _text(value, path, axes)
     if isinstance(value, list):
-        return [_replaced(inner, row, f"{where}[{index}]") for index, inner in enumerate(value)]
+        listed = [_replacement(inner, f"{path}[{index}]", axes) for index, inner in enumerate(value)]
+        places = [(index, made) for index, made in enumerate(listed) if made is not None]
+        return _replacing(value, places) if places else None
     if isinstance(value, dict):
-        return {key: _replaced(inner, row, f"{where}.{key}") for key, inner in value.items()}
-    return value
+        named = {key: _replacement(inner, f"{path}.{key}", axes) for key, inner in value.items()}
+        keys = [(key, made) for key, made in named.items() if made is not None]
+        return _replacing(value, keys) if keys else None
+    return None
 
 
-def _text(text: str, row: _Row, where: str) -> JsonValue:
+def _replacing(value: Any, places: Sequence[tuple[Any, _Replacement]]) -> _Replacement:
+    """Of a list or an object, some of whose places hold references."""
+
+    def replace(row: _Row, where: str) -> JsonValue:
+        found: Any = value.copy()
+        for place, made in places:
+            found[place] = made(row, where)
+        return found  # type: ignore[no-any-return]
+
+    return replace
+
+
+def _text(text: str, path: str, axes: set[str]) -> _Replacement | None:
     if "$" not in text:
-        return text
+        return None
+    named = (_INNER.fullmatch(match["inner"]) for match in _REFERENCE.finditer(text) if match["inner"] is not None)
+    axes.update(match["axis"] for match in named if match is not None)
     whole = _REFERENCE.fullmatch(text)
-    if whole is not None and whole["inner"] is not None:
-        return _found(whole["inner"], row, where)
-    return _REFERENCE.sub(lambda match: _written(match, row, where), text)
+    if whole is not None and (inner := whole["inner"]) is not None:
+        reference = _INNER.fullmatch(inner)
+        return lambda row, where: _found(inner, reference, row, where + path)
+    return lambda row, where: _REFERENCE.sub(lambda match: _written(match, row, where + path), text)
 
 
 def _written(match: "re.Match[str]", row: _Row, where: str) -> str:
@@ -63,20 +104,19 @@ def _written(match: "re.Match[str]", row: _Row, where: str) -> str:
         return "$"
     if match["inner"] is None:
         raise _wrong(where, "`${` without its `}`; a dollar sign is written `$$`")
-    found = _found(match["inner"], row, where)
+    found = _found(match["inner"], _INNER.fullmatch(match["inner"]), row, where)
     if not isinstance(found, Scalar):
         raise _wrong(where, f"`{match[0]}` is no text or number, so it must stand alone")
     return _spelled(found)
 
 
-def _found(inner: str, row: _Row, where: str) -> JsonValue:
-    found = _named(inner, row.values, where)
+def _found(inner: str, reference: "re.Match[str] | None", row: _Row, where: str) -> JsonValue:
+    found = _named(inner, reference, row.values, where)
     row.use(found, where)
     return found
 
 
-def _named(inner: str, row: Mapping[str, Value], where: str) -> JsonValue:
-    reference = _INNER.fullmatch(inner)
+def _named(inner: str, reference: "re.Match[str] | None", row: Mapping[str, Value], where: str) -> JsonValue:
     if reference is None:
         raise _wrong(where, "a reference is `${parameter}` or `${parameter.field}`, and no expression")
     axis, field = reference["axis"], reference["field"]

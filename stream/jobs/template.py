@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
 from stream.errors import BadRequest
 from stream.jobs.reading import read_values
-from stream.jobs.substitution import Scalar
+from stream.jobs.substitution import Pattern, Scalar
 
 MAX_ROWS = 100_000
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -69,6 +70,21 @@ class StageTemplate(_Part):
     inputs: dict[ParameterName, Text] = Field(default_factory=dict, max_length=64)
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     seed: int | Text | None = None
+
+    @cached_property
+    def patterns(self) -> tuple[Pattern, Mapping[str, Pattern], Pattern]:
+        """Of settings, inputs and seed."""
+        return (
+            Pattern(dict(self.settings)),
+            {name: Pattern(text) for name, text in self.inputs.items()},
+            Pattern(self.seed),
+        )
+
+    @cached_property
+    def axes(self) -> tuple[str, ...]:
+        """The parameters on which a variant's stage depends: those that it names."""
+        settings, inputs, seed = self.patterns
+        return tuple(sorted(settings.axes.union(seed.axes, *(each.axes for each in inputs.values()))))
 
 
 class Template(_Part):

@@ -30,6 +30,7 @@ class OperatorCatalogue:
         self._operators = operators
         self._models = models or ModelFiles()
         self._made: dict[str, MediaOperator] = {}
+        self._sized: dict[str, Sized | None] = {}
 
     def operator(self, name: str) -> MediaOperator:
         """Raises `BadRequest` (`template_invalid`) for a name that is no operator."""
@@ -52,8 +53,12 @@ class OperatorCatalogue:
 
     def amount(self, operator: str, settings: Settings, inputs: Mapping[str, float]) -> float | None:
         """Megapixels of what is made, where the operator tells; else of its largest input, if that is known."""
-        made = self.operator(operator)
-        told = made.megapixels(settings, inputs) if isinstance(made, Sized) else None
+        if operator not in self._sized:
+            # Kept: to ask a protocol whether an object has its methods takes longer than the methods.
+            made = self.operator(operator)
+            self._sized[operator] = made if isinstance(made, Sized) else None
+        sized = self._sized[operator]
+        told = None if sized is None else sized.megapixels(settings, inputs)
         return max(inputs.values(), default=None) if told is None else told
 
     def toolchain(self, operator: str, settings: Settings) -> dict[str, str]:

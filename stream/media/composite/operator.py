@@ -1,6 +1,7 @@
 """The media operator `composite`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,8 @@ from stream.media.composite.font_files import package_versions
 from stream.media.composite.intermediate import THREADS, packets, silence, writing
 from stream.media.composite.mixing import mixed, written
 from stream.media.composite.renderer import frames, save_no_poster, save_poster
-from stream.media.composite.settings import CompositeSettings, checked
+from stream.media.composite.settings import CompositeSettings
+from stream.media.composite.shapes import KnownShapes
 from stream.media.composite.type import require_raqm
 from stream.media.protocol import Part, Settings, Task
 
@@ -32,8 +34,11 @@ class Composite:
 
     version: ClassVar[int] = 1
 
+    def __init__(self) -> None:
+        self._shapes = KnownShapes()
+
     def check(self, settings: Settings, inputs: Sequence[str]) -> Settings:
-        return checked(settings, inputs).model_dump(mode="json")
+        return self._shapes.checked(settings, inputs)
 
     def outputs(self, settings: Settings) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
         return {PICTURE: "video/x-matroska", POSTER: "image/png"}
@@ -45,16 +50,7 @@ class Composite:
         return read.frames * read.width * read.height / 1e6
 
     def toolchain(self, settings: Settings) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
-        require_raqm()
-        versions = {name: ".".join(str(step) for step in version) for name, version in av.library_versions.items()}
-        versions |= {
-            "av": av.__version__,
-            "numpy": np.__version__,
-            "pillow": PIL.__version__,
-            "segno": segno.__version__,
-        }
-        versions |= {name: str(features.version(name)) for name in _LIBRARIES}
-        return {**versions, **package_versions(), "threads": str(THREADS)}
+        return _toolchain()
 
     def preview(self, settings: Settings) -> tuple[Part, str]:
         frame = CompositeSettings.model_validate(settings).poster_frame
@@ -101,6 +97,21 @@ class Composite:
         for part, (start, count) in zip(parts, runs, strict=False):
             if start <= settings.poster_frame < start + count:
                 (task.folder / POSTER).write_bytes((part / POSTER).read_bytes())
+
+
+@cache
+def _toolchain() -> Mapping[str, str]:
+    """Raises `Unavailable` (`toolchain_lacks`)."""
+    require_raqm()
+    versions = {name: ".".join(str(step) for step in version) for name, version in av.library_versions.items()}
+    versions |= {
+        "av": av.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "segno": segno.__version__,
+    }
+    versions |= {name: str(features.version(name)) for name in _LIBRARIES}
+    return {**versions, **package_versions(), "threads": str(THREADS)}
 
 
 def _read(task: Task) -> CompositeSettings:

@@ -130,16 +130,19 @@ def _described(found: "Prepared", tenant: str, project: str) -> "Description":
     from stream.events.jobs import JobSpec
     from stream.events.objects import StoredFile
     from stream.jobs.descriptions import Description
+    from stream.jobs.expansion import variants
 
     nothing = StoredFile(name="asset", digest=f"sha256:{'0' * 64}", size=0, media_type="application/octet-stream")
     spec = JobSpec(
         tenant=tenant,
         project=project,
         job=found.template.name,
-        template=found.values,
+        template={},
         assets=dict.fromkeys(found.assets, nothing),
     )
-    return Description.of(spec)
+    # Its rows as they were read and checked: to check them again would copy them twice.
+    told = spec.model_copy(update={"template": found.values})
+    return Description(told, found.template, tuple(variants(found.template)))
 
 
 def _variants(described: "Description") -> list[dict[str, Any]]:
