@@ -1,5 +1,6 @@
 """Source time code: the camera's name of each picture, counted from the asset's first one (SMPTE ST 12-1). Pure."""
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,9 +11,22 @@ from stream.events.grid import SECOND_NS
 
 RATES = tuple(Fraction(n, d) for d, ns in ((1001, (24000, 30000, 60000)), (1, (24, 25, 30, 48, 50, 60))) for n in ns)
 _WITHIN = Fraction(1, 2000)
+_WRITTEN_WITHIN = Fraction(5, 1000)
 _TEXT = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
 _ROUNDING_NS = 1000
 """Asset times are rounded to nanoseconds. Without this margin a picture's own time could count as the one before."""
+
+
+def edit_rate(fps: float) -> Fraction:
+    """The frame rate of an edit, as people write it: a whole number, or 23.976 (23.98), 29.97 or 59.94 of NTSC.
+    Raises `ValueError` for another.
+    """
+    if math.isfinite(fps):
+        rates = (Fraction(round(fps)), *(rate for rate in RATES if rate.denominator == 1001))
+        near = min(rates, key=lambda rate: abs(rate - Fraction(fps)))
+        if near == fps or (near.denominator == 1001 and abs(near - Fraction(fps)) < _WRITTEN_WITHIN):
+            return near
+    raise ValueError("a frame rate is a whole number, 23.976, 29.97 or 59.94")
 
 
 @dataclass(frozen=True, slots=True)

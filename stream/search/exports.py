@@ -44,7 +44,7 @@ def to_csv(hits: Sequence[Hit]) -> str:
     return buffer.getvalue()
 
 
-def to_edl(hits: Sequence[Hit], fps: int) -> str:
+def to_edl(hits: Sequence[Hit], fps: Fraction) -> str:
     """An edit decision list (CMX 3600) with the hits end to end at `fps`; the record side is non-drop.
 
     Source times are the source's own timecode at its own rate (drop-frame with `;`, marked by `FCM`) where the asset
@@ -53,7 +53,7 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
     """
     lines = ["TITLE: rushes search", "FCM: NON-DROP FRAME", ""]
     record, drop = 0, False
-    plain = SourceTimecode(0, Fraction(fps), drop=False)
+    plain = SourceTimecode(0, fps, drop=False)
     for number, hit in enumerate(hits, 1):
         code = hit.source_timecode or plain
         # The mode holds from its line on, so it is written only where it changes.
@@ -65,12 +65,14 @@ def to_edl(hits: Sequence[Hit], fps: int) -> str:
         first = code.at(start_ns)
         # An event needs at least one frame.
         last = max(first + 1, code.before(end_ns))
-        length = max(1, round((last - first) * fps / round(code.rate)))
+        length = max(1, round((last - first) * Fraction(round(fps), round(code.rate))))
         times = [code.name(first), code.name(last), plain.name(record), plain.name(record + length)]
         lines += [f"{number:03d}  AX       V     C        {' '.join(times)}"]
         lines += [f"* FROM CLIP NAME: {_one_line(hit.name)}"]
         lines += [f"* SOURCE FRAME RATE: {code.rate}"] if code.rate != fps else []
-        lines += [f"* COMMENT: {_one_line(hit.why)}", ""]
+        # A selection was asked for by nothing.
+        lines += [f"* COMMENT: {_one_line(hit.why)}"] if hit.why else []
+        lines += [""]
         record += length
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from stream.events.timecode import SourceTimecode
 from stream.search.hit import Hit
 
 
-def to_otio(hits: Sequence[Hit], fps: int) -> str:
+def to_otio(hits: Sequence[Hit], fps: Fraction) -> str:
     """One video track with a clip for each hit, end to end. Source times are the source's own timecode at its own rate
     where it has one, else times of the file at `fps`.
     """
@@ -21,8 +21,8 @@ def to_otio(hits: Sequence[Hit], fps: int) -> str:
     return json.dumps(_object("Timeline.1", name="rushes", global_start_time=None, tracks=stack), indent=1) + "\n"
 
 
-def _clip(hit: Hit, fps: int) -> dict[str, Any]:
-    code = hit.source_timecode or SourceTimecode(0, Fraction(fps), drop=False)
+def _clip(hit: Hit, fps: Fraction) -> dict[str, Any]:
+    code = hit.source_timecode or SourceTimecode(0, fps, drop=False)
     # As in an EDL: a timecode belongs to the first picture, without one players count from the start of the file.
     start_ns, end_ns = hit.file_range_ns if hit.source_timecode is None else (hit.start_ns, hit.end_ns)
     first = code.at(start_ns)

@@ -7,11 +7,11 @@ from fastapi import Request, Response
 
 from stream.errors import Unavailable
 from stream.service.browsers import SIGN_IN, Browsers
-from stream.service.caller import Caller
+from stream.service.caller import LOCAL_ADMIN, Caller
 from stream.service.page.pages import Pages, is_roleless
 
 _NOTHING = dict.fromkeys(
-    ("principal", "person", "token", "has_role", "contact", "refused", "next", "provider", "end_session")
+    ("principal", "person", "token", "local", "has_role", "contact", "refused", "next", "provider", "end_session")
 )
 
 
@@ -45,6 +45,7 @@ class SignInPages:
             principal=caller.access.principal,
             person=session.who.name if session else None,
             token=session.token if session else None,
+            local=caller.access.principal == LOCAL_ADMIN,
             has_role=not is_roleless(caller),
             contact=self.browsers.contact,
         )

@@ -215,6 +215,8 @@ def test_moving_over_a_picture_shows_the_rest_of_its_asset(tab: Visit) -> None:
         expect(tile).to_have_css("background-image", re.compile(r"sprite\.jpg"))
         shown.append(tile.evaluate("tile => tile.style.backgroundPosition"))
     assert shown[0] != shown[1]
+    # Where in the asset that is.
+    expect(picture.locator(".scrub b")).to_have_text(re.compile(r"00:00:(09|1\d)\.\d{3}"))
     page.mouse.move(0, 0)
     expect(picture.locator(".scrub")).to_have_count(0)
 
@@ -362,6 +364,9 @@ def test_search_works_without_a_script(browser: Browser, address: str) -> None:
         page.get_by_role("link", name="table").click()
         expect(page.get_by_role("table")).to_be_visible()
         assert page.get_by_label("Search footage").input_value() == "red label:show=pilot"
+        page = tab.go("/assets/acme/shots?t=6&q=red")
+        expect(page.get_by_text("strong or fair hit")).to_be_visible()
+        expect(page.locator("#playhead")).to_have_attribute("x1", "50.0%")
 
 
 def test_names_of_strangers_are_text(tab: Visit) -> None:

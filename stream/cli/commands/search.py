@@ -1,5 +1,6 @@
 """`rushes search`: finds time-coded moments by words or by an image."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,9 @@ def search(  # one option per filter
     group: Annotated[bool, typer.Option("--group/--no-group", help="Join hits of one shot.")] = True,
     html: Annotated[Path | None, typer.Option(help="Write a contact sheet, self-contained.")] = None,
     export: Annotated[str | None, typer.Option(help="csv, edl or json on standard output.")] = None,
-    fps: Annotated[int, typer.Option(min=1, max=120, help="Frame rate of an EDL.")] = 25,
+    fps: Annotated[
+        float, typer.Option(min=1.0, max=120.0, help="Frame rate of an EDL: whole, 23.976, 29.97 or 59.94.")
+    ] = 25.0,
     open_hit: Annotated[int | None, typer.Option("--open", min=1, max=1000, help="Play hit N at its moment.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Same as --export json.")] = False,
 ) -> None:
@@ -58,6 +61,7 @@ def search(  # one option per filter
     export = "json" if json_output else export
     if export is not None and export not in EXPORTS:
         raise UsageProblem(f"--export {export!r}: choose {', '.join(EXPORTS)}")
+    rate = _edit_rate(fps)
     filters = _filters(tenant, project, parse_labels(label or []), kind, start, end)
     query = _query(words, image)
     # An export has no room for an explanation, which reads the ledger again.
@@ -70,7 +74,7 @@ def search(  # one option per filter
     if html is not None:
         _write_sheet(shared, answer, asked, html)
     if export is not None:
-        shared.write(EXPORTS[export](answer.hits, fps))
+        shared.write(EXPORTS[export](answer.hits, rate))
     else:
         show(shared, answer, asked)
     # Last: a player may take the terminal.
@@ -84,6 +88,15 @@ def show(shared: Context, answer: SearchAnswer, asked: str) -> None:
     shared.console.print(freshness_line(answer.freshness), style="dim")
     if lacking := lacking_line(answer):
         shared.console.print(lacking, style="yellow", soft_wrap=True)
+
+
+def _edit_rate(fps: float) -> Fraction:
+    from stream.events.timecode import edit_rate
+
+    try:
+        return edit_rate(fps)
+    except ValueError as error:
+        raise UsageProblem(f"--fps {fps:g}: {error}") from None
 
 
 def _query(words: str | None, image: Path | None) -> "Query":

@@ -1,6 +1,7 @@
 """Renders a search answer: a table and lines for a terminal, text for other tools."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 from rich import box
@@ -21,7 +22,7 @@ DEFAULT_SPACE_NOTE = (
     "default space: ImageNet tags x sentence embeddings; weaker than CLIP (--embedder hf:DIR on ingest)"
 )
 NO_VECTORS_NOTE = "nobody looked for vectors here: hits have words that were asked for, none is found by its meaning"
-EXPORTS: dict[str, Callable[[Sequence[Hit], int], str]] = {
+EXPORTS: dict[str, Callable[[Sequence[Hit], Fraction], str]] = {
     "csv": lambda hits, _fps: to_csv(hits),
     "edl": to_edl,
     "json": lambda hits, _fps: as_json(to_rows(hits)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from sinks.query.filters import Filters
 from stream.access.actions import Action
 from stream.audit.ocsf import Activity
+from stream.events.timecode import edit_rate
 from stream.search.application import Search
 from stream.search.exports import to_csv, to_edl, to_json_lines, to_parquet
 from stream.search.hit import Hit
@@ -24,7 +26,7 @@ from stream.service.service import Service
 @dataclass(frozen=True, slots=True)
 class _FileFormat:
     media_type: str
-    make: Callable[[Sequence[Hit], int], str | bytes]
+    make: Callable[[Sequence[Hit], Fraction], str | bytes]
 
 
 FORMATS: Mapping[Format, _FileFormat] = {
@@ -52,7 +54,7 @@ def add(routes: APIRouter, service: Service) -> None:
             with service.searchers.one() as application:
                 hits = _hits(application, asked, Filters(scopes=scopes))
             kind = FORMATS[asked.format]
-            body = kind.make(hits, asked.fps)
+            body = kind.make(hits, edit_rate(asked.fps))
             access.count = len(hits)
             access.resources = audited_names(service.asset_name(hit.tenant, hit.asset_id) for hit in hits)
             tenants = {hit.tenant for hit in hits}

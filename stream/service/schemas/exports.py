@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from stream.events.timecode import edit_rate
 from stream.search.request import Grouping
 from stream.service.schemas import examples
 from stream.service.schemas.search import FacetsIn, PictureSearchIn
@@ -29,11 +30,22 @@ class ExportIn(BaseModel):
     )
 
     format: Format
-    fps: int = Field(25, ge=1, le=120, description="Frame rate of the record side of an edit list.")
+    fps: float = Field(
+        25,
+        ge=1,
+        le=120,
+        description="Frame rate of the edit: whole, 23.976, 29.97 or 59.94. Footage with a time code keeps its own.",
+    )
     moment_ids: list[_MomentId] = Field([], max_length=MOST_EXPORTED)
     space: str | None = Field(None, max_length=200, description="Of the answer that named the moments.")
     group: Grouping = Field("shot", description="Of moments: whether each stands for the shot that it lies in.")
     search: ExportSearchIn | None = None
+
+    @field_validator("fps")
+    @classmethod
+    def _edits(cls, fps: float) -> float:
+        edit_rate(fps)
+        return fps
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from rich.console import Console, RenderableType
@@ -29,7 +30,7 @@ def test_players_and_editors_get_the_files_own_time() -> None:
     assert play_command(late, which=lambda name: f"/usr/bin/{name}" if name == "mpv" else None) == [
         *("mpv", "--start=64.500", "--", "/footage/=cmd <b>.mp4")
     ]
-    assert to_edl([late], 25).splitlines()[3].split()[4:6] == ["00:01:04:12", "00:01:06:00"]
+    assert to_edl([late], Fraction(25)).splitlines()[3].split()[4:6] == ["00:01:04:12", "00:01:06:00"]
     (row,) = csv.DictReader(io.StringIO(to_csv([late])))
     assert (row["start_s"], row["file_start_s"], row["file_end_s"]) == ("61.5", "64.5", "66.0")
     (found,) = to_rows([late])
@@ -39,11 +40,11 @@ def test_players_and_editors_get_the_files_own_time() -> None:
     assert "00:01:04.500 file" in printed(result_table(answer_of(late), "q"))
     # A source's own time code names the first picture, wherever the file shows it.
     code = SourceTimecode.parse("01:00:00:00@25")
-    assert to_edl([replace(late, source_timecode=code)], 25).splitlines()[3].split()[4] == "01:01:01:12"
+    assert to_edl([replace(late, source_timecode=code)], Fraction(25)).splitlines()[3].split()[4] == "01:01:01:12"
 
 
 def test_json_is_whole() -> None:
-    (row,) = json.loads(EXPORTS["json"]([HIT], 25))
+    (row,) = json.loads(EXPORTS["json"]([HIT], Fraction(25)))
     assert (row["start_s"], row["weak"], row["tags"][0]["label"]) == (61.5, True, "school bus")
 
 
@@ -82,7 +83,7 @@ def test_nothing_a_producer_names_reaches_the_terminal_or_the_page_alive() -> No
         printed(result_table(answer_of(), ATTACK)),
         printed(closing_table([change])),
         contact_sheet([hit], query=ATTACK, space="s", note=""),
-        *(export([hit], 25) for export in EXPORTS.values()),
+        *(export([hit], Fraction(25)) for export in EXPORTS.values()),
         json.dumps(as_json(change)),
         explain(BadEvent(ATTACK, code="odd")),
     ]

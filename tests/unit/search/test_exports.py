@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import pyarrow.parquet as pq
+import pytest
 
 from stream.events.grid import SECOND_NS
-from stream.events.timecode import SourceTimecode
+from stream.events.timecode import SourceTimecode, edit_rate
 from stream.search.exports import to_csv, to_edl, to_json_lines, to_parquet, to_rows
 from stream.search.timeline_export import to_otio
 from tests.support.hits import HIT
@@ -21,9 +23,32 @@ def test_csv_defuses_formulas_and_keeps_times() -> None:
 
 
 def test_edl_lays_hits_end_to_end() -> None:
-    lines = to_edl([HIT, HIT], 25).splitlines()
+    lines = to_edl([HIT, HIT], Fraction(25)).splitlines()
     assert lines[3] == "001  AX       V     C        00:01:01:12 00:01:03:00 00:00:00:00 00:00:01:13"
     assert lines[7].startswith("002  AX       V     C        00:01:01:12 00:01:03:00 00:00:01:13 00:00:03:01")
+
+
+def test_edl_counts_the_frames_of_ntsc() -> None:
+    """Ten minutes at 23.976 are 14,385 frames and not 14,400: an edit of the latter lies 0.6 s beside."""
+    late = replace(HIT, start_ns=600 * SECOND_NS, end_ns=601 * SECOND_NS, why="")
+    lines = to_edl([late], edit_rate(23.976)).splitlines()
+    assert lines[3] == "001  AX       V     C        00:09:59:09 00:10:00:10 00:00:00:00 00:00:01:01"
+    # Of a selection, which nothing was asked for.
+    assert lines[4:] == ["* FROM CLIP NAME: =cmd <b>.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [(23.976, "24000/1001"), (23.98, "24000/1001"), (29.97, "30000/1001"), (59.94, "60000/1001"), (24, "24")],
+)
+def test_a_frame_rate_is_read_as_people_write_it(written: float, rate: str) -> None:
+    assert edit_rate(written) == Fraction(rate)
+
+
+@pytest.mark.parametrize("written", [23.9, 24.5, 29.9, float("nan"), float("inf")])
+def test_what_is_no_frame_rate_is_refused(written: float) -> None:
+    with pytest.raises(ValueError, match=r"a whole number, 23\.976"):
+        edit_rate(written)
 
 
 def test_edl_names_frames_as_the_source_does() -> None:
@@ -31,7 +56,7 @@ def test_edl_names_frames_as_the_source_does() -> None:
     code = SourceTimecode.parse("01:00:58;00@30000/1001")
     assert code is not None
     tape = replace(HIT, source_timecode=code, start_ns=1_001_000_000, end_ns=2_068_733_333)
-    lines = to_edl([tape, HIT], 30).splitlines()
+    lines = to_edl([tape, HIT], Fraction(30)).splitlines()
     assert lines[3:6] == [
         "FCM: DROP FRAME",
         "001  AX       V     C        01:00:59;00 01:01:00;04 00:00:00:00 00:00:01:02",
@@ -50,7 +75,7 @@ def test_a_frame_is_not_taken_for_the_one_before() -> None:
     """At 30 frames a second their times in nanoseconds are rounded, half of them down."""
     for number in range(1, 90):
         start_ns, end_ns = (round(frame * SECOND_NS / 30) for frame in (number, number + 3))
-        line = to_edl([replace(HIT, start_ns=start_ns, end_ns=end_ns)], 30).splitlines()[3]
+        line = to_edl([replace(HIT, start_ns=start_ns, end_ns=end_ns)], Fraction(30)).splitlines()[3]
         assert line.split()[4:6] == [f"00:00:{frame // 30:02d}:{frame % 30:02d}" for frame in (number, number + 3)]
 
 
@@ -63,7 +88,7 @@ def test_rows_are_whole() -> None:
 def test_a_timeline_has_the_source_times_of_each_hit() -> None:
     code = SourceTimecode.parse("01:00:58;00@30000/1001")
     assert code is not None
-    timeline = json.loads(to_otio([HIT, replace(HIT, source_timecode=code)], 25))
+    timeline = json.loads(to_otio([HIT, replace(HIT, source_timecode=code)], Fraction(25)))
     assert timeline["OTIO_SCHEMA"] == "Timeline.1"
     plain, tape = timeline["tracks"]["children"][0]["children"]
     assert plain["source_range"]["start_time"] == {"OTIO_SCHEMA": "RationalTime.1", "rate": 25.0, "value": 1537.0}

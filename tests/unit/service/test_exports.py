@@ -53,6 +53,8 @@ def test_a_selection_keeps_its_order_in_every_format(desk: Desk, hits: list[dict
     assert parquet["tags"].to_pylist() == [line["tags"] for line in lines]
     edits = [line for line in export(desk, format="edl", **chosen).text.splitlines() if line.startswith("00")]
     assert len(edits) == len(ids)
+    film = json.loads(export(desk, format="otio", fps=23.976, **chosen).text)["tracks"]["children"][0]["children"]
+    assert [round(clip["source_range"]["start_time"]["rate"], 6) for clip in film] == [23.976024] * len(ids)
     timeline = json.loads(export(desk, format="otio", fps=50, **chosen).text)
     clips = timeline["tracks"]["children"][0]["children"]
     assert [clip["source_range"]["start_time"]["value"] / 50 for clip in clips] == starts
@@ -78,6 +80,7 @@ def test_an_answer_is_exported_as_it_is_found(desk: Desk, hits: list[dict[str, A
         {"format": "csv"},
         {"format": "csv", "moment_ids": ["x"], "search": {"q": "red"}},
         {"format": "exe", "moment_ids": ["x"]},
+        {"format": "edl", "moment_ids": ["x"], "fps": 24.5},
         {"format": "csv", "search": {"q": "red", "limit": 10_001}},
         {"format": "csv", "search": {"q": "red", "cursor": "x"}},
         {"format": "csv", "moment_ids": ["x"] * 10_001},

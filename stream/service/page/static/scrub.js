@@ -1,6 +1,6 @@
 // Moving over a picture, or dragging a finger across it, shows the rest of its asset, from one picture of all its thumbnails (WebVTT with `#xywh`).
 
-/** @typedef {{start: number, end: number, url: string, x: number, y: number, w: number, h: number}} Tile */
+/** @typedef {{start: number, end: number, from: string, url: string, x: number, y: number, w: number, h: number}} Tile */
 
 /** @type {Map<string, Promise<Tile[]>>} */
 const known = new Map();
@@ -53,10 +53,10 @@ function draw(open, box, tile, share) {
   if (!frame) {
     frame = open.ownerDocument.createElement("span");
     frame.className = "scrub";
-    frame.append(open.ownerDocument.createElement("span"), open.ownerDocument.createElement("i"));
+    frame.append(...["span", "i", "b"].map((name) => open.ownerDocument.createElement(name)));
     open.append(frame);
   }
-  const [picture, mark] = /** @type {HTMLElement[]} */ ([...frame.children]);
+  const [picture, mark, clock] = /** @type {HTMLElement[]} */ ([...frame.children]);
   const scale = Math.min(box.width / tile.w, box.height / tile.h);
   Object.assign(picture.style, {
     width: `${tile.w}px`,
@@ -66,6 +66,7 @@ function draw(open, box, tile, share) {
     transform: `scale(${scale})`,
   });
   mark.style.left = `${share * 100}%`;
+  clock.textContent = tile.from;
 }
 
 /** Of an asset; none where there are none to be had.
@@ -86,7 +87,7 @@ function parsed(text) {
   const cue = /([\d:.]+) --> ([\d:.]+)\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)/g;
   return [...text.matchAll(cue)].map(([, start, end, url, ...area]) => {
     const [x, y, w, h] = area.map(Number);
-    return { start: seconds(start), end: seconds(end), url, x, y, w, h };
+    return { start: seconds(start), end: seconds(end), from: start, url, x, y, w, h };
   });
 }
 
