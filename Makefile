@@ -108,6 +108,9 @@ bench-search-speed: .venv/.installed ## how long a search takes over a million m
 bench-peers: .venv/.installed assets ## the same footage through a plain script, Daft, Ray Data and rushes
 	$(BIN)/python -m benchmarks.peers.run
 
+bench-burst: .venv/.installed assets ## 50 clips at once, alone and beside a film of two hours (8 minutes, 4 GB)
+	$(BIN)/python -m benchmarks.clips_beside_film
+
 bench-service: .venv/.installed ## what HTTP, rights and audit add to a search, and 200 people searching at once
 	$(BIN)/python -m benchmarks.service_speed
 
@@ -144,4 +147,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-campaign bench-jobs bench-page bench-transcode bench-shots docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-burst bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-campaign bench-jobs bench-page bench-transcode bench-shots docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka

@@ -1,5 +1,6 @@
 """What the benchmarks look at: a pinned sample clip, and 1080p footage of any length made of it once and kept."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,7 @@ HD_RATE = 25
 GOP_S = 2
 HD_CLIP_S = 4  # whole GOPs, so that repeating it keeps their length
 SHORT_S = 5
+FILM_S = 10  # whole groups of 2 and of 10 seconds
 HD_FACTS = f"1920x1080 H.264, {HD_RATE} frames/s, {GOP_S}-s GOPs"
 
 
@@ -49,9 +51,23 @@ def hd_clip(seconds: float = HD_CLIP_S) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.mp4")
         if seconds <= SHORT_S:
-            _encode(short_clip(), part, seconds)
+            _encode(short_clip(), part, seconds, "libx264", GOP_S)
         else:
             repeated(hd_clip(), part, seconds)
+        part.replace(path)
+    return path
+
+
+def hd_film(codec: str, group_s: int, seconds: float) -> Path:
+    """Like `hd_clip`, in a codec and with groups of pictures of a length; at least one group of them."""
+    path = footage_dir() / f"hd-{codec}-{group_s}s-{round(seconds)}s.mp4"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.mp4")
+        if seconds <= FILM_S:
+            _encode(short_clip(), part, FILM_S, codec, group_s)
+        else:
+            repeated(hd_film(codec, group_s, FILM_S), part, seconds)
         part.replace(path)
     return path
 
@@ -61,19 +77,35 @@ def footage_dir() -> Path:
     return cache().directory / "benchmarks"
 
 
-def _encode(source: Path, path: Path, seconds: float) -> None:
-    with av.open(str(source)) as original, av.open(str(path), "w") as target:
-        stream = target.add_stream("libx264", rate=HD_RATE)
+_OPTIONS: dict[str, dict[str, str]] = {
+    "libx264": {"crf": "23", "preset": "medium", "sc_threshold": "0"},
+    "libx265": {"crf": "26", "preset": "fast"},
+}
+
+
+def _encode(source: Path, path: Path, seconds: float, codec: str, group_s: int) -> None:
+    """The clip from its beginning, again where it is too short."""
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream(codec, rate=HD_RATE)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = HD_SIZE
         stream.pix_fmt = "yuv420p"
-        gop = str(GOP_S * HD_RATE)
-        stream.options = {"crf": "23", "preset": "medium", "g": gop, "keyint_min": gop, "sc_threshold": "0"}
-        for number, frame in enumerate(islice(original.decode(video=0), round(seconds * HD_RATE))):
+        group = str(group_s * HD_RATE)
+        x265 = f"keyint={group}:min-keyint={group}:scenecut=0:open-gop=0:log-level=none"
+        groups = {"x265-params": x265} if codec == "libx265" else {"g": group, "keyint_min": group}
+        stream.options = {**_OPTIONS[codec], **groups}
+        for number, frame in enumerate(islice(_again(source), round(seconds * HD_RATE))):
             large = frame.reformat(*HD_SIZE, "yuv420p", interpolation=Interpolation.LANCZOS)
             large.pts, large.time_base = number, Fraction(1, HD_RATE)
             large.pict_type = PictureType.NONE
             target.mux(stream.encode(large))
         target.mux(stream.encode(None))
+
+
+def _again(source: Path) -> Iterator[av.VideoFrame]:
+    while True:
+        with av.open(str(source)) as original:
+            yield from original.decode(video=0)
 
 
 def long_clip(folder: Path, seconds: float) -> Path:

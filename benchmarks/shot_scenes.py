@@ -91,8 +91,8 @@ def montages() -> list[Montage]:
     pictures = [_picture(path) for path in picture_paths()]
     made, number = [], 0
     for name, cameras in (
-        ("steady", ("still", "zoom", "noise", "grain")),
-        ("moving", ("pan", "shake", "whip", "flash")),
+        ("steady cameras", ("still", "zoom", "noise", "grain")),
+        ("moving cameras", ("pan", "shake", "whip", "flash")),
     ):
         scenes: list[View] = []
         kinds: list[str] = []
@@ -150,7 +150,7 @@ def encode(montage: Montage, rate: Fraction, folder: Path) -> Iterator[Path]:
     """The montage at one rate in every codec."""
     frames = [montage.frame(float(number / rate)) for number in range(int(montage.seconds * rate))]
     for codec, encoder in CODECS.items():
-        path = folder / f"{montage.name}-{float(rate):.3f}-{codec}.mp4"
+        path = folder / f"{montage.name.replace(' ', '-')}-{float(rate):.3f}-{codec}.mp4"
         with av.open(str(path), "w") as target:
             stream = target.add_stream(encoder, rate=rate)
             assert isinstance(stream, av.VideoStream)

@@ -1,6 +1,7 @@
 """What does looking where something can be save of the shot network, and what does it lose beside every window?
 
-python -m benchmarks.shot_windows [--quick] [--footage FOLDER]
+It says what it looks at, and ends after `--minutes` without what is left then; the table names that.
+    python -m benchmarks.shot_windows [--quick] [--footage FOLDER] [--minutes 30]
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.cartoons import cartoons
 from benchmarks.footage import cache, decoded, short_clip
 from benchmarks.harness import Report
 from benchmarks.shot_scenes import RATES, Montage, Transition, encode, montages
@@ -93,14 +95,25 @@ class EveryWindow:
 
 
 class BothDetectors:
-    """Every clip through both, cell by cell in turn, so that a slow minute strikes them alike."""
+    """Every clip through both, cell by cell in turn, so that a slow minute strikes them alike. After `until_s` of the
+    monotonic clock nothing is looked at any more.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, until_s: float = float("inf")) -> None:
+        self._until_s = until_s
+        self.left_out: list[str] = []
         context = ModelContext(cache(), threads=1)
         self.ours = TransNetShots(context)
         self.ours.open()
         self.every = EveryWindow(judge_of(session_of(read_checkpoint(cache().file("transnetv2")), threads=1)))
         self.test_cpu_s = self.every_cpu_s = 0.0
+
+    def has_time_for(self, name: str) -> bool:
+        if time.monotonic() >= self._until_s:
+            self.left_out.append(name)
+            return False
+        print(f"{time.strftime('%H:%M:%S')} {name} …", flush=True)
+        return True
 
     def look(self, clip: Path) -> tuple[CutsFound, CutsFound, float]:
         """(every window, ours, seconds of the clip). Raises what decoding raises."""
@@ -157,13 +170,27 @@ class FootageKind:
             score.add(found.cuts_s, transitions)
 
 
-def measure(report: Report, folder: Path, rates: Sequence[Fraction], footage: Path | None) -> None:
-    both = BothDetectors()
+def measure(
+    report: Report, folder: Path, rates: Sequence[Fraction], footage: Path | None, until_s: float = float("inf")
+) -> None:
+    both = BothDetectors(until_s)
+    # Real footage first: it is what must not be left out where time is short.
+    _footage(report, both, footage)
     for montage in montages():
         _montage(report, both, montage, rates, folder)
+    _montage(report, both, cartoons(), rates[:2], folder)  # as drawings are made: 24 or 25 pictures a second
+    share = both.test_cpu_s / both.every_cpu_s
+    report.add("the test itself, of the CPU of every window", share, "x", limit="at most 0.05x")
+    if both.left_out:
+        report.add("left out, as time was short", len(both.left_out), "clips", note=", ".join(both.left_out))
+
+
+def _footage(report: Report, both: BothDetectors, footage: Path | None) -> None:
     for name, clips in _clips(footage):
         total = FootageKind()
         for clip in clips:
+            if not both.has_time_for(clip.name):
+                continue
             try:
                 total.add(both.look(clip))
             except StageError as error:
@@ -177,17 +204,19 @@ def measure(report: Report, folder: Path, rates: Sequence[Fraction], footage: Pa
                 limit=f"{len(total.every.cuts_s)} with every window",
                 note=f"{len(total.ours.cuts_s)} in all",
             )
-    share = both.test_cpu_s / both.every_cpu_s
-    report.add("the test itself, of the CPU of every window", share, "x", limit="at most 0.05x")
 
 
 def _montage(report: Report, both: BothDetectors, montage: Montage, rates: Iterable[Fraction], folder: Path) -> None:
     total = FootageKind()
     for rate in rates:
+        if not both.has_time_for(f"montage, {montage.name}, {float(rate):.5g} frames/s"):
+            continue
         for path in encode(montage, rate, folder):
             total.add(both.look(path), montage.transitions())
             path.unlink()
-    name = f"montage, {montage.name} cameras"
+    if not total.seconds:
+        return
+    name = f"montage, {montage.name}"
     _costs(report, name, total)
     every, ours = total.scores
     report.add(
@@ -225,10 +254,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one rate instead of five; keeps no figures")
     parser.add_argument("--footage", type=Path, help="a folder whose folders are kinds of footage of your own")
+    parser.add_argument("--minutes", type=float, default=30.0, help="after these, what is left is left out")
     given = parser.parse_args()
+    until_s = time.monotonic() + 60 * given.minutes
     report = Report("The shot network where something can be, beside every window (CPU, one thread)")
     with tempfile.TemporaryDirectory() as folder:
-        measure(report, Path(folder), RATES[1:2] if given.quick else RATES, given.footage)
+        measure(report, Path(folder), RATES[1:2] if given.quick else RATES, given.footage, until_s)
     report.show()
     if not given.quick:
         report.write("shot_windows")

@@ -1,7 +1,7 @@
 """The embedded topology kept open over many assets, so that a figure holds no start-up."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +32,7 @@ class WarmTopology(Embedded):
 
     def ingest(self, path: Path, asset_id: str, profile: Profile) -> None:
         """Publish and wait until the index has reported the asset `ready`. Raises `RuntimeError` if it is not."""
-        data = AssetPublished(uri=str(path), asset_id=asset_id, profile=profile)
-        self.publish(
-            [Event(data, tenant=TENANT, project="bench", subject=asset_id, event_time_ms=self._clock.now_ms())]
-        )
+        self._announce(path, [asset_id], profile)
         deadline_s = time.monotonic() + TIMEOUT_S
         while (status := self._status(asset_id)) is None or not status.final:
             self._running.check()
@@ -44,6 +41,49 @@ class WarmTopology(Embedded):
             self._receive(0.1)
         if status is not AssetStatus.READY:
             raise RuntimeError(f"{asset_id} is {status}")
+
+    def begin(self, path: Path, asset_id: str, stage: str, patience_s: float) -> None:
+        """Publish and wait until a stage has done a part of it. Raises `RuntimeError` after `patience_s`."""
+        self._announce(path, [asset_id], "full")
+        deadline_s = time.monotonic() + patience_s
+        while (asset_id, stage) not in self.reported_s:
+            self._running.check()
+            if time.monotonic() > deadline_s:
+                raise RuntimeError(f"{stage} has done nothing of {asset_id} after {patience_s:.0f} s")
+            self._receive(0.05)
+
+    def ready_s(self, asset_ids: Sequence[str], path: Path, patience_s: float) -> list[float]:
+        """Publish an asset of the same clip under each name, all at once. Seconds until each was `ready`, in the order
+        of being so. Raises `RuntimeError` for one that is something else, or not ready after `patience_s`.
+        """
+        start_s = time.monotonic()
+        self._announce(path, asset_ids, "full")
+        waiting, taken = set(asset_ids), list[float]()
+        while waiting:
+            self._running.check()
+            self._receive(0.05)
+            now_s = time.monotonic() - start_s
+            for asset_id in [name for name in waiting if (status := self._status(name)) is not None and status.final]:
+                if self._status(asset_id) is not AssetStatus.READY:
+                    raise RuntimeError(f"{asset_id} is {self._status(asset_id)}")
+                waiting.remove(asset_id)
+                taken.append(now_s)
+            if now_s > patience_s:
+                raise RuntimeError(f"{len(waiting)} of {len(asset_ids)} are not ready after {patience_s:.0f} s")
+        return taken
+
+    def _announce(self, path: Path, asset_ids: Sequence[str], profile: Profile) -> None:
+        events = [
+            Event(
+                AssetPublished(uri=str(path), asset_id=asset_id, profile=profile),
+                tenant=TENANT,
+                project="bench",
+                subject=asset_id,
+                event_time_ms=self._clock.now_ms(),
+            )
+            for asset_id in asset_ids
+        ]
+        self.publish(events)
 
     def settle(self) -> None:
         """Wait until every stage has acknowledged everything, the table's copy too."""

@@ -3,33 +3,37 @@
 Each in an environment and process of its own, from start to exit, in turns. Settings for two cores: plain and Daft two
 processes with one ONNX Runtime thread each; Ray two CPUs, one actor with two threads; rushes two decode children and
 two model threads. One decoder thread each, except Ray's reader in `full`, which has no such setting.
-    python -m benchmarks.peers.run [--quick]
+    python -m benchmarks.peers.run [--quick | --whole]
 """
 
+import argparse
 import ctypes
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import median
 
-import pyarrow.parquet as pq
-
-from benchmarks.footage import HD_FACTS, hd_clip
-from benchmarks.harness import MEMORY_KIND, Cost, Report, in_rounds, median_cpu_s, median_wall_s
-from benchmarks.options import ROUNDS, rounds_wanted
+from benchmarks.footage import footage_dir
+from benchmarks.harness import MEMORY_KIND, Cost, Report, measured
 from benchmarks.peers.environments import ROOT, python_of, tagger
+from benchmarks.peers.outputs import frames_of, in_common
+from benchmarks.peers.workloads import QUICK, REDUCED, WHOLE, Size, Workload, workloads
 
-PROFILES = ("full", "fast")
-FILES = 4
-TIMEOUT_S = 1800.0
+TIMEOUT_S = 3600.0
+ATTEMPTS = 3
 _SUBREAPER = 36
+
+
+class PeerDied(RuntimeError):
+    """By a signal."""
+
+
+PLAIN, DAFT, RAY = "plain script", "Daft", "Ray Data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +46,58 @@ class Peer:
 
 
 PEERS: Mapping[str, Peer] = {
-    "plain script": Peer("plain", "plain"),
-    "Daft": Peer("daft_frames", "daft"),
-    "Ray Data": Peer("ray_frames", "ray"),
-    "rushes": Peer("rushes_topology", None, "also: dense view (full), sandbox, vectors, thumbnails, index, ledgers"),
+    PLAIN: Peer("plain", "plain"),
+    DAFT: Peer("daft_frames", "daft"),
+    RAY: Peer("ray_frames", "ray"),
+    "rushes": Peer("rushes_topology", None, "also: sandbox, thumbnails, index, ledgers"),
 }
+EVERYTHING = Peer("rushes_everything", None, "also: shots, moderation, vectors, by its own models")
 
 
-def measure(rounds: int) -> Report:
-    file_s = 150 if rounds == ROUNDS else 20
-    model, pythons = tagger(), {name: _python(peer) for name, peer in PEERS.items()}
+def measure(size: Size) -> Report:
+    model = tagger()
+    pythons = {peer.module: _python(peer) for peer in (*PEERS.values(), EVERYTHING)}
     report = Report(
-        f"The same footage through other engines ({FILES} files of {file_s} s, {HD_FACTS}, EfficientNet-Lite0 through "
-        f"ONNX Runtime, from start to exit, median of {rounds})"
+        f"The same 1080p footage of 25 frames/s through other engines (EfficientNet-Lite0 through ONNX Runtime, one "
+        f"frame a second, from start to exit, {size.film_s} s a film)"
     )
     _adopt_orphans()
-    with tempfile.TemporaryDirectory() as folder:
-        clip, files = hd_clip(file_s), [Path(folder) / f"{number}.mp4" for number in range(FILES)]
-        for file in files:
-            shutil.copyfile(clip, file)
-        for profile in PROFILES:
-            outs = {name: Path(folder) / f"{profile}-{name}" for name in PEERS}
-            jobs = {
-                name: partial(
-                    _run, pythons[name], peer.module, [profile, str(model), str(outs[name]), *map(str, files)]
-                )
-                for name, peer in PEERS.items()
-            }
-            costs = in_rounds(jobs, rounds)
-            _add(report, profile, costs, {name: _frames(out) for name, out in outs.items()}, FILES * file_s)
+    with tempfile.TemporaryDirectory(dir=footage_dir()) as folder:  # beside the footage, which is linked
+        for number, work in enumerate(workloads(size, Path(folder))):
+            costs: dict[str, Cost] = {}
+            outs: dict[str, Path] = {}
+            for name, peer in _contenders(work):
+                out = outs[name] = Path(folder) / f"{number}-{peer.module}"
+                print(f"{work.facts}: {name} …", flush=True)
+                arguments = [work.profile, str(model), str(out), *map(str, work.files)]
+                costs[name] = _cost(pythons[peer.module], peer.module, arguments)
+            _add(report, work, costs, outs)
+            for out in outs.values():
+                shutil.rmtree(out)
     return report
+
+
+def _contenders(work: Workload) -> Iterator[tuple[str, Peer]]:
+    yield from PEERS.items()
+    if work.everything:
+        yield "rushes, everything", EVERYTHING
 
 
 def _python(peer: Peer) -> Path:
     return Path(sys.executable) if peer.environment is None else python_of(peer.environment)
+
+
+def _cost(python: Path, module: str, arguments: Sequence[str]) -> Cost:
+    """Of the first run that ends well: Daft 0.7.26 aborts now and then as its interpreter ends."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with measured() as cost:
+                _run(python, module, arguments)
+        except PeerDied as death:
+            print(f"{module}, attempt {attempt + 1}: {death}", flush=True)
+        else:
+            return cost
+    raise RuntimeError(f"{module} died {ATTEMPTS} times")
 
 
 def _run(python: Path, module: str, arguments: Sequence[str]) -> None:
@@ -88,7 +110,8 @@ def _run(python: Path, module: str, arguments: Sequence[str]) -> None:
         command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
     )
     if done.returncode:
-        raise RuntimeError(f"{module} failed ({done.returncode}):\n{done.stdout[-500:]}{done.stderr[-2000:]}")
+        error = PeerDied if done.returncode < 0 else RuntimeError
+        raise error(f"{module} failed ({done.returncode}):\n{done.stdout[-500:]}{done.stderr[-2000:]}")
     with suppress(ChildProcessError):  # what it started and left; the system counts their time with their end
         while True:
             os.wait()
@@ -100,33 +123,45 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _frames(out: Path) -> int:
-    """Frames that were tagged: rows, or what rushes says a moment was made of."""
-    table = pq.read_table(out)
-    return sum(table["frames"].to_pylist()) if "frames" in table.column_names else table.num_rows
-
-
-def _add(
-    report: Report, profile: str, costs: Mapping[str, Sequence[Cost]], frames: Mapping[str, int], video_s: float
-) -> None:
-    plain = costs["plain script"]
-    for name, peer in PEERS.items():
-        mine = costs[name]
-        ratio = median(one.cpu_s / other.cpu_s for one, other in zip(mine, plain, strict=True))
-        wall = median(one.wall_s / other.wall_s for one, other in zip(mine, plain, strict=True))
+def _add(report: Report, work: Workload, costs: Mapping[str, Cost], outs: Mapping[str, Path]) -> None:
+    plain, daft = costs[PLAIN], costs[DAFT]
+    notes = {name: peer.note for name, peer in _contenders(work)}
+    for name, cost in costs.items():
+        same = "" if name == PLAIN else f", {in_common(outs[name], outs[PLAIN]):.1%} of its tags the script's"
         report.add(
-            f"{profile}: {name}, CPU-s per video-second",
-            median_cpu_s(mine) / video_s,
+            f"{work.name}: {name}, CPU-s per video-second",
+            cost.cpu_s / work.video_s,
             "s",
-            limit=f"{ratio:.2f}x the plain script",
-            note=f"{frames[name]} frames tagged",
+            limit=f"{cost.cpu_s / plain.cpu_s:.2f}x the script, {cost.cpu_s / daft.cpu_s:.2f}x Daft",
+            note=f"{frames_of(outs[name])} frames tagged{same}",
         )
-        report.add(f"{profile}: {name}, wall", median_wall_s(mine), "s", limit=f"{wall:.2f}x", note=peer.note)
         report.add(
-            f"{profile}: {name}, peak memory", max(cost.peak_bytes for cost in mine) / 2**20, "MiB", limit=MEMORY_KIND
+            f"{work.name}: {name}, wall",
+            cost.wall_s,
+            "s",
+            limit=f"{cost.wall_s / plain.wall_s:.2f}x the script, {cost.wall_s / daft.wall_s:.2f}x Daft",
+            note="; ".join(filter(None, (f"{cost.cpu_s / cost.wall_s:.2f} cores busy", notes[name]))),
         )
+        report.add(
+            f"{work.name}: {name}, peak memory",
+            cost.peak_bytes / 2**20,
+            "MiB",
+            limit=MEMORY_KIND,
+            note=f"{cost.peak_bytes / costs[RAY].peak_bytes:.2f}x Ray Data",
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--quick", action="store_true", help="20 s a film; keeps no figures")
+    sizes.add_argument("--whole", action="store_true", help="30 minutes of each kind and 2,000 clips: an hour and more")
+    given = parser.parse_args()
+    report = measure(QUICK if given.quick else WHOLE if given.whole else REDUCED)
+    report.show()
+    if not given.quick:
+        report.write("peers_whole" if given.whole else "peers")
 
 
 if __name__ == "__main__":
-    rounds = rounds_wanted(__doc__)
-    measure(rounds).publish("peers", rounds)
+    main()
