@@ -23,6 +23,7 @@ from stream.service.page.pages import Pages, wants_page
 from stream.service.page.routes import page_router
 from stream.service.path_segments import WholeSegments
 from stream.service.problems import Problem, absent, problem_of, response_of
+from stream.service.refused_keys import RefusedKeys
 from stream.service.repeatable_writes import RepeatableWrites, RepeatedAnswer
 from stream.service.routes.all_routes import router
 from stream.service.service import Service
@@ -108,6 +109,7 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
     app.add_middleware(OwnRequests, browsers=service.browsers, refused=service.forged)
     app.add_middleware(WholeSegments)
     app.add_middleware(BoundedBodies)
+    app.add_middleware(RefusedKeys, callers=service.callers, turned_away=service.turned_away)
     app.add_middleware(CountedRequests, metrics=metrics, clock=clock)
     # What is added last is outermost: no other part can answer without these headers.
     app.add_middleware(WithHeaders)

@@ -4,7 +4,7 @@ from starlette.types import Scope
 
 HEADER = b"x-request-id"
 """One id for each access, as a page may be made of several: `metadata.correlation_uid` of their events."""
-_STATE, _KEY = "state", "audited"
+_STATE, _KEY, _JUDGED = "state", "audited", "judged"
 
 
 def begin(scope: Scope) -> None:
@@ -16,6 +16,17 @@ def begin(scope: Scope) -> None:
 def note(scope: Scope, uid: str) -> None:
     """An access of this request is in the trail."""
     scope[_STATE][_KEY].append(uid)
+
+
+def note_judged(scope: Scope) -> None:
+    """Who asks was turned away, whether or not that is one more event of the trail."""
+    scope[_STATE][_JUDGED] = True
+
+
+def is_audited(scope: Scope) -> bool:
+    """Whether an access of this request has looked at who asks."""
+    state = scope.get(_STATE, {})
+    return bool(state.get(_KEY)) or _JUDGED in state
 
 
 def headers(scope: Scope) -> list[tuple[bytes, bytes]]:

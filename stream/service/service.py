@@ -84,6 +84,7 @@ class Service:
             caller = self.callers.of(request.headers)
         except Problem as problem:
             raise self.turned_away(request, activity, subject, problem) from None
+        request_ids.note_judged(request.scope)
         refusal = self.limits.refusal(caller)
         if refusal is not None:
             # One event for a row of refusals: who floods the service must not flood the trail.
@@ -125,6 +126,7 @@ class Service:
         """What somebody of whom nothing is known is told, once it is in the trail: `problem`, or too many requests. Of
         a row of those the trail has the first.
         """
+        request_ids.note_judged(request.scope)
         refusal = self.limits.of_strangers(origin_of(request).ip)
         if refusal is not None:
             problem = refusal.problem()

@@ -65,6 +65,32 @@ def test_strangers_cannot_fill_the_trail(desk: Desk) -> None:
     assert desk.get("/v1/assets", tenant="acme").status_code == 200
 
 
+def test_a_key_is_tried_nowhere_without_an_event_and_a_limit(desk: Desk) -> None:
+    paths = [
+        "/v1/me",
+        "/v1/me/decision?action=search&tenant=acme&project=red",
+        "/",
+        "/sign-in",
+        "/nowhere",
+        "/v1/search?q=x",
+    ]
+    wrong = {"authorization": "Bearer rsk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
+    before = len(desk.events())
+    assert [desk.ask("GET", path, None, headers=wrong).status_code for path in paths] == [401] * 6
+    events = desk.events()[before:]
+    assert [event["message"] for event in events] == ["request: signed in"] * 5 + ["search: searched"]
+    assert {event["status_code"] for event in events} == {"unauthenticated_request"}
+    # Requests whose form is wrong do not tell either, and all count to one limit.
+    assert desk.ask("GET", "/v1/me/decision", None, headers=wrong).status_code == 401
+    assert {desk.ask("GET", path, None, headers=wrong).status_code for path in paths * 3} == {401, 429}
+    assert desk.events()[-1]["status_code"] == "too_many_requests"
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+        assert desk.ask("GET", path, None, headers=wrong).status_code == 200
+    count = len(desk.events())
+    assert desk.get("/v1/me").status_code == 200
+    assert len(desk.events()) == count
+
+
 def test_strangers_are_limited_by_their_network() -> None:
     limits = RequestLimits(ManualClock(), 0.1)
     addresses = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2", None)
