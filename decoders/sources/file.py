@@ -11,7 +11,8 @@ from stream.errors import BadMedia, Retryable
 from stream.events.asset import SourceVersion
 
 _ABSENT = (
-    "no such file under the allowed roots; check the path, publish it when it exists, or allow its folder (--root)"
+    "no such file under the allowed roots; check the path, publish it when it exists, or allow its folder (--root of"
+    " the workers, --source of the tenant)"
 )
 """One message for missing and for forbidden files: an event must not find out what exists outside the roots."""
 _REASONS = {

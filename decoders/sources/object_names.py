@@ -57,7 +57,8 @@ def checked_name(uri: str, scheme: str, prefixes: Collection[str]) -> str:
 def absent(scheme: str) -> StageError:
     """One error for missing and for forbidden objects: an event must not find out what exists."""
     return BadMedia(
-        f"no such object under the allowed prefixes; check the uri, or allow its prefix (--root {scheme}://BUCKET/PREFIX)",
+        f"no such object under the allowed prefixes; check the uri, or allow its prefix (--root {scheme}://BUCKET/PREFIX"
+        " of the workers, --source of the tenant)",
         code="not_found",
     )
 

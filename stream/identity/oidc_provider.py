@@ -26,6 +26,14 @@ _LASTS_S = 3_600.0
 REFETCH_S = 60.0
 _TIMEOUT_S, _MOST_BYTES = 10.0, 1 << 20
 _MOST_NAME, _MOST_GROUPS, _MOST_GROUP, _MOST_ISSUER = 200, 500, 200, 200
+_TOKEN_ERRORS = {
+    "invalid_client": "it does not know the client id, or takes another secret or none",
+    "invalid_grant": "the code is not valid any more, or the redirect address is another one",
+    "invalid_request": "the request lacks something, or has it twice",
+    "invalid_scope": "it does not give the scopes openid and profile",
+    "unauthorized_client": "the client may not use the authorization code flow there",
+    "unsupported_grant_type": "it does not take authorization codes",
+}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -131,7 +139,7 @@ class OidcProvider:
             raise self._away(f"its token endpoint answers {status}")
         token = answer.get("id_token") if status == 200 else None
         if not isinstance(token, str):
-            raise SignInRefused(f"the provider gave no ID token (HTTP {status})")
+            raise SignInRefused(f"the provider gave no ID token (HTTP {status}{_why(answer)})")
         return token
 
     def _person(self, claims: Mapping[str, Any]) -> SignedIn:
@@ -218,3 +226,8 @@ def _safe(url: str) -> bool:
 
 def _is_group(text: object) -> bool:
     return isinstance(text, str) and 0 < len(text) <= _MOST_GROUP and text.isprintable()
+
+
+def _why(answer: Mapping[str, Any]) -> str:
+    """What the provider says is wrong, of the words that RFC 6749, 5.2 knows: it may put anything into others."""
+    return f", {said}: {_TOKEN_ERRORS[said]}" if (said := str(answer.get("error"))) in _TOKEN_ERRORS else ""

@@ -44,9 +44,9 @@ def forbidden(detail: str) -> Problem:
     return Problem(403, detail, code="forbidden")
 
 
-def absent() -> Problem:
-    """What is not there and what may not be known look alike."""
-    return Problem(404, "There is no such thing.", code="no_such_thing")
+def absent(detail: str = "There is no such thing.") -> Problem:
+    """What is not there and what may not be known look alike, so `detail` is the same for both."""
+    return Problem(404, detail, code="no_such_thing")
 
 
 def busy() -> Problem:

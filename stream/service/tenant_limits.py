@@ -14,9 +14,12 @@ def require_publisher(caller: Caller, tenant: str, project: str) -> None:
     """
     if caller.access.may(Action.PUBLISH, tenant, project):
         return
-    if tenant in caller.access.tenants():
-        raise forbidden(f"The caller may not publish in project {project}.")
-    raise absent()
+    if tenant not in caller.access.tenants():
+        raise absent("There is no such tenant in which the caller may publish: `/v1/me` says where they may.")
+    allowed = caller.access.scopes(Action.PUBLISH) or frozenset()
+    theirs = sorted(name for owner, name in allowed if owner == tenant and name is not None)
+    where = f"name one where they may: {', '.join(theirs)}" if theirs else "an administrator can give a role there"
+    raise forbidden(f"The caller may not publish in project {project}; {where}.")
 
 
 def agreed_region(tenants: KnownTenants, tenant: str, project: str) -> str:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -106,6 +107,23 @@ class TenantRegister:
             # Another release may write what this one does not know.
             except BadEvent:
                 continue
+
+
+class _Counting(Broker, Protocol):
+    def partition_counts(self, topics: Iterable[str]) -> dict[str, int]: ...
+
+
+def registered_tenants(broker: _Counting) -> list[TenantRegistered]:
+    """Those of a deployment, by name; none where nobody has made the topic. Raises `Unavailable`."""
+    if TENANTS.name not in broker.partition_counts([TENANTS.name]):
+        return []
+    found = Tenants()
+    register = TenantRegister(broker, found)
+    try:
+        register.read()
+    finally:
+        register.close()
+    return sorted(found.now.values(), key=lambda each: each.tenant)
 
 
 class TenantsTopic:

@@ -1,5 +1,6 @@
 """What lies unread on the topics of a real cluster, before the index, is known by stage and tenant."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ def test_what_lies_unread_is_in_the_proof(tmp_path: Path, monkeypatch: pytest.Mo
     own_ms = send("assets.acme", "own.mp4", "acme")
     appended(producer, [RawRecord("assets.acme", b"", b"no event", {})])
     assert waiting() == [("acme", "own.mp4", "gate"), ("globex", "open.mp4", "plan")]
+    # Nobody passes them on: who asks is told.
+    (gate, *_) = json.loads(rushes(state, "status", "--json", *cluster).out)["stages"]
+    assert gate == {"stage": "gate", "workers": 0, "records_waiting": 2}
+    checks = {each["name"]: each for each in json.loads(rushes(state, "doctor", "--json", *cluster).out)}
+    assert (checks["topics of tenants"]["good"], "no gate" in checks["topics of tenants"]["found"]) == (False, True)
     with site.running("gate"):
         wait_for(lambda: waiting()[0][2] == "plan", "the gate has handed it on")
     with site.running("plan"):

@@ -40,7 +40,7 @@ def _part(text: str) -> str:
 @dataclass
 class Provider:
     """`token` makes the ID token from good claims. `requests`: paths that were asked for; `forms`: what came to the
-    token endpoint.
+    token endpoint. `error`: what that says instead of a token.
     """
 
     now_s: int
@@ -52,6 +52,7 @@ class Provider:
         claims, provider.key, kid=provider.key.kid
     )
     metadata: Claims = field(default_factory=dict)
+    error: str = "invalid_grant"
     requests: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
 
@@ -97,9 +98,7 @@ def provider(now_s: int) -> Iterator[Provider]:
             found.requests.append(self.path)
             found.forms.append({key: values[0] for key, values in parse_qs(body).items()})
             token = found.token(found, found.claims())
-            self._send(
-                {"error": "invalid_grant"} if token is None else {"id_token": token}, 400 if token is None else 200
-            )
+            self._send({"error": found.error} if token is None else {"id_token": token}, 400 if token is None else 200)
 
         def _send(self, document: Claims, status: int = 200) -> None:
             self.send_response(status)

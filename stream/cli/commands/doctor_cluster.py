@@ -95,7 +95,19 @@ def _topics(broker: "KafkaBroker", shared: Context, partitions: Partitions) -> I
             also = "" if there == wanted else f", with {there} partitions and not {wanted}, which harms nothing"
             found = "; ".join(differing) or f"as it should be{also}"
             yield Check(f"topic {name}", not differing, found, "alter the topic")
+    yield from _gate(broker)
     yield _audit_feed(broker)
+
+
+def _gate(broker: "KafkaBroker") -> Iterator[Check]:
+    from stream.pipelines.stages import GATE
+    from stream.sessions.tenant_register import registered_tenants
+
+    if tenants := len(registered_tenants(broker)):
+        workers = broker.members([GATE])[GATE]
+        reads = "a gate reads" if workers else "no gate reads"
+        found = f"{tenants} of them are there, which {reads}"
+        yield Check("topics of tenants", workers > 0, found, "`rushes run gate` passes on what they publish")
 
 
 def _audit_feed(broker: "KafkaBroker") -> Check:

@@ -13,7 +13,7 @@ from stream.clock import Clock
 from stream.control.progress import Progress as ProgressState
 from stream.events.asset import AssetChanged, AssetStatus
 from stream.events.grid import SECOND_NS, timecode
-from stream.events.ids import clip_name
+from stream.events.ids import clip_name, default_asset_id
 from stream.topology.topology import Topology
 
 STYLES = {
@@ -134,13 +134,19 @@ def closing_table(changes: Iterable[AssetChanged]) -> Table:
     for change in changes:
         style = STYLES[change.status]
         table.add_row(
-            shown(clip_name(change.uri or change.asset.asset_id)),
+            shown(_name(change)),
             f"[{style}]{change.status}[/]",
             timecode(change.duration_ns) if change.duration_ns else "",
             f"{change.segments_done}/{change.segment_count}" if change.segment_count else "",
             shown(reason(change)),
         )
     return table
+
+
+def _name(change: AssetChanged) -> str:
+    """The id that somebody chose for it; otherwise the name of its file."""
+    chosen = change.asset.asset_id
+    return clip_name(change.uri) if change.uri and chosen == default_asset_id(change.uri) else chosen
 
 
 class Outcomes(Protocol):

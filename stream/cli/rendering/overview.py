@@ -1,6 +1,6 @@
 """`rushes status --broker`: assets from the topic `progress`, and the workers of each stage. It reads no store."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stream.cli.commands.ingest import as_json, file_settings
 from stream.cli.context import Context
@@ -10,8 +10,11 @@ from stream.cli.rendering.tables import plain_table
 from stream.clock import SystemClock
 from stream.control.progress import Progress
 from stream.errors import BadEvent
+from stream.pipelines.stages import GATE
 from stream.pipelines.understanding import Understanding
+from stream.sessions.tenant_register import registered_tenants
 from stream.topology.codec import EventDecoder
+from stream.topology.tenants import tenant_topic
 from stream.topology.topics import PROGRESS
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ def status_on_cluster(shared: Context, cluster: Cluster, tenant: str | None, *, 
     with cluster.connected(clock) as broker:
         progress = _folded_progress(broker)
         members = broker.members([stage.name for stage in topology.stages])
-        stages = [
+        stages: list[dict[str, Any]] = [
             {
                 "stage": stage.name,
                 "workers": members[stage.name],
@@ -33,6 +36,7 @@ def status_on_cluster(shared: Context, cluster: Cluster, tenant: str | None, *, 
             }
             for stage in topology.stages
         ]
+        stages[:0] = _gate(broker)
     changes = [item for item in progress.changes() if tenant in (None, item.asset.tenant)]
     if json_output:
         shared.print_json({"assets": [as_json(item) for item in changes], "stages": stages})
@@ -42,6 +46,16 @@ def status_on_cluster(shared: Context, cluster: Cluster, tenant: str | None, *, 
     for row in stages:
         table.add_row(*(str(cell) for cell in row.values()))
     shared.console.print(table)
+
+
+def _gate(broker: "KafkaBroker") -> list[dict[str, Any]]:
+    """Where tenants have topics of their own: nothing in them is published while no gate runs."""
+    topics = [tenant_topic(each).name for each in registered_tenants(broker)]
+    if not topics:
+        return []
+    there = broker.partition_counts(topics)
+    waiting = sum(broker.backlog(topic, GATE).records for topic in topics if topic in there)
+    return [{"stage": GATE, "workers": broker.members([GATE])[GATE], "records_waiting": waiting}]
 
 
 def _folded_progress(broker: "KafkaBroker") -> Progress:

@@ -159,6 +159,24 @@ def test_a_provider_that_lies_signs_nobody_in(desk: Desk, idp: Provider, browser
     assert_refused(desk, browser.sign_in(idp))
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            "invalid_client",
+            "(HTTP 400, invalid_client: it does not know the client id, or takes another secret or none)",
+        ),
+        ("<script>", "(HTTP 400)"),
+    ],
+)
+def test_why_the_provider_gives_no_token_is_in_the_log(
+    desk: Desk, idp: Provider, browser: Browser, caplog: pytest.LogCaptureFixture, said: str, why: str
+) -> None:
+    idp.token, idp.error = lambda _provider, _claims: None, said
+    assert_refused(desk, browser.sign_in(idp))
+    assert f"a sign-in was refused: the provider gave no ID token {why}" in caplog.messages
+
+
 def test_keys_that_were_changed_are_asked_for_again_but_not_by_everybody(
     desk: Desk, idp: Provider, browser: Browser
 ) -> None:
