@@ -6,7 +6,8 @@ TENANTS = (
     bad_event(
         "tenant_not_yours",
         "The record says that it belongs to another tenant than the one whose topic it was sent to.",
-        "Leave the attribute `tenant` out, or send the record to that tenant's topic. Where the gate keeps a trail, the claim is in it.",
+        "Leave the attribute `tenant` out, or send the record to that tenant's topic. Where the gate keeps a trail, the"
+        " claim is in it.",
     ),
     bad_event(
         "project_not_allowed",
