@@ -108,6 +108,16 @@ def test_no_query_and_no_path_is_in_the_trail(desk: Desk) -> None:
     assert one == other
 
 
+def test_a_command_about_many_things_names_as_many_as_an_event_has_room_for(desk: Desk) -> None:
+    desk.call("delete", *(f"asset-{number}" for number in range(1_500)), "--tenant", "acme")
+    many = [word for number in range(250) for word in ("--member", f"oidc:https://idp.example#{number:0400}")]
+    desk.call("access", "team", "all", "--tenant", "acme", *many)
+    assert desk.code == 0, desk.err.getvalue()
+    deleted, ended, filled, _ = desk.events()
+    assert (len(deleted["resources"]), ended["count"]) == (200, 1_500)
+    assert 50 < len(filled["unmapped"]["members"]) < 250
+
+
 def test_what_cannot_be_written_does_not_happen(desk: Desk) -> None:
     desk.trail.rmdir() if desk.trail.is_dir() else None
     desk.trail.write_text("no directory")
