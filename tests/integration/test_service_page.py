@@ -186,10 +186,13 @@ def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_
         desk.give("stranger", AccessRole.VIEWER, "globex")
         with visit(browser, str(desk.client.base_url)) as tab:
             page = signed_in(tab, desk.keys["stranger"], "/")
+            page = tab.go("/?q=words+kind:visual")
             chooser = page.get_by_label("Search by a picture")
             expect(chooser).to_be_visible()
             chooser.set_input_files(file)
-            expect(page.locator(".chips")).to_have_text("like a picture")
+            expect(page.locator(".chips")).to_have_text(re.compile(r"like a picture\s*kind: visual"))
+            # The words gave way to the picture, and the filters did not.
+            expect(page.get_by_label("Search footage")).to_have_value("kind:visual")
             expect(page.locator(".asset")).to_have_text("red.mp4")
             page.screenshot(path=tmp_path / "picture.png")
             assert tab.barriers() == []
@@ -197,7 +200,7 @@ def test_a_picture_finds_what_looks_like_it(browser: Browser, stores: Path, tmp_
             expect(page.get_by_text("400 Bad Request")).to_be_visible()
             page.go_back()
             page.go_back()
-            expect(page.get_by_text("Find a moment in your footage")).to_be_visible()
+            expect(page.get_by_label("Search footage")).to_have_value("words kind:visual")
 
 
 def test_moving_over_a_picture_shows_the_rest_of_its_asset(tab: Visit) -> None:

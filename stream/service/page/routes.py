@@ -84,7 +84,9 @@ def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
     def search_by_picture(request: Request, picture: Annotated[bytes, Depends(picture_body(service))]) -> Response:
         """Moments that look like the picture that is the body; the filters are those of the address."""
         caller = service.callers.of(request.headers)
-        state = replace(SearchState.of(request.query_params), like=None)
+        given = SearchState.of(request.query_params)
+        # Words and likeness give way to the picture.
+        state = replace(given, q=str(replace(given.box, words="")), like=None)
         asked = {name: value for name, value in state.asked().items() if name != "q"}
         found = answered(service, request, _validated(SearchIn, asked), picture, telling=True)
         answer = AnswerView.of(found, state)

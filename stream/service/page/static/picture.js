@@ -54,6 +54,11 @@ async function ask(page, file) {
   view.history.pushState(null, "", `${url}#picture`);
   say(page, "Searching");
   await show(page, url, await smaller(page, file));
+  const left = /** @type {HTMLElement | null} */ (page.querySelector("#content [data-box]"));
+  if (left) {
+    // Words that are not asked for must not stand there as if they were.
+    /** @type {HTMLInputElement} */ (page.querySelector("#q")).value = left.dataset.box;
+  }
   view.scrollTo(0, 0);
 }
 
