@@ -70,6 +70,12 @@ class Visit:
             for node in rule["nodes"]
         ]
 
+    def overflows(self) -> bool:
+        """Whether anything has to be pushed aside to be read: the page, or on a phone a table on it."""
+        wider = "part => part.checkVisibility() && part.scrollWidth > part.clientWidth"
+        parts = f"matchMedia('(max-width: {PHONE[0]}px)').matches ? 'html, .sheet' : 'html'"
+        return bool(self.page.evaluate(f"[...document.querySelectorAll({parts})].some({wider})"))
+
     def _log(self, message: ConsoleMessage) -> None:
         # Chromium logs each answer of 4xx and 5xx, which tests of errors want.
         if message.type == "error" and "the server responded with a status of" not in message.text:
