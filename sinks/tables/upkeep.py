@@ -4,10 +4,12 @@ Every commit may come beside it. One that changes rows would conflict with fragm
 rows it waits (`exclusive`); where many are joined, it is they that are given up and joined the next time.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +25,7 @@ version lists them all, so many versions slow commits down."""
 _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
 _VALUES = 8_192
+_INDICES = "_indices"
 
 Exclusive = AbstractContextManager[Any]
 
@@ -96,9 +99,20 @@ def index_words(table_at: Location, column: str) -> None:
 
 def drop_versions(table_at: Location, *, older_than: timedelta, unverified: bool = False) -> None:
     """Remove old versions with their files, once what took their place is durable. `unverified`: also what a killed
-    process left; nobody else may write.
+    process left; nobody else may write. Nobody builds a part of an index meanwhile.
     """
     _opened(table_at).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
+    if table_at.path is not None:
+        _remove_empty_folders(table_at.path / _INDICES)
+
+
+def _remove_empty_folders(parts: Path) -> None:
+    """Lance leaves a folder for each part of a full-text index that went, and every sync of the writer looks at all."""
+    for folder, _, files in os.walk(parts, topdown=False):
+        # It fails for one that holds another that is not empty.
+        if not files and Path(folder) != parts:
+            with suppress(OSError):
+                Path(folder).rmdir()
 
 
 def newest(table_at: Location, shared: Any) -> int:

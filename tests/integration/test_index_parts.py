@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import lance
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from sinks.location import Location
+from sinks.tables import upkeep
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import ADDRESS, LanceTables
 from sinks.tables.upkeep_policy import UpkeepPolicy
@@ -63,6 +65,23 @@ def test_answers_are_the_same_however_many_parts_an_index_has(tmp_path: Path) ->
         assert sorted(worded["number"].to_pylist()) == list(range(2, (number + 1) * BATCH, 5))
     assert max(most) == 4
     assert most.count(1) > 1, "small ones were joined"
+
+
+def test_parts_that_went_leave_no_folder_behind(tmp_path: Path) -> None:
+    tables, folder = LanceTables(tmp_path), tmp_path / "t.lance" / "_indices"
+    tables.ensure("t", SCHEMA, INDEXES)
+    for number in range(4):
+        tables.append("t", rows(number * BATCH))
+        tables.tend("t", POLICY)
+    before = len(list(folder.iterdir()))
+    # As beside commits: what a killed process may have left stays.
+    upkeep.drop_versions(Location.of(tmp_path / "t.lance"), older_than=timedelta(0))
+    table = lance.dataset(tmp_path / "t.lance")
+    standing = {str(part.uuid) for index in table.describe_indices() for part in index.segments}
+    assert {path.name for path in folder.iterdir()} == standing
+    assert len(standing) < before
+    worded = table.scanner(full_text_query="number2", columns=["number"], limit=1000).to_table()
+    assert worded.num_rows == 4 * BATCH // 5
 
 
 def test_an_update_changes_what_matches_and_nothing_else(tmp_path: Path) -> None:
