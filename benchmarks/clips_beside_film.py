@@ -1,6 +1,7 @@
 """How soon are 50 clips of 5 seconds searchable that are published at once, alone and beside a film of two hours?
 
-One warm topology with real weights; the film is given up with it. Ends within ten minutes, or says that it did not.
+One warm topology with real weights; the film is given up with it. A clip that is not searchable after `PATIENCE_S`
+counts as searchable then, and the table says so.
     python -m benchmarks.clips_beside_film [--quick]
 """
 
@@ -17,7 +18,7 @@ from benchmarks.options import ROUNDS, rounds_wanted
 from benchmarks.warm import warm_topology
 
 CLIPS, FEW_CLIPS = 50, 6
-FILM_S, SHORT_FILM_S = 7200, 600
+FILM_S, SHORT_FILM_S = 7200, 120
 PATIENCE_S = 270.0
 
 
@@ -26,9 +27,12 @@ def measure(clips: int, film_s: int) -> Report:
     with tempfile.TemporaryDirectory(dir=footage_dir()) as made, tempfile.TemporaryDirectory() as folder:
         film = repeated(hd_clip(), Path(made) / "film.mp4", film_s)
         with warm_topology(Path(folder), clip, footage_dir(), Path(made)) as topology:
+            print(f"{clips} clips alone …", flush=True)
             quiet = topology.ready_s([f"quiet-{number}" for number in range(clips)], clip, PATIENCE_S)
             topology.settle()
+            print("the film begins …", flush=True)
             topology.begin(film, "film", "understand", PATIENCE_S)
+            print(f"{clips} clips beside it …", flush=True)
             beside = topology.ready_s([f"beside-{number}" for number in range(clips)], clip, PATIENCE_S)
     report = Report(
         f"{clips} clips of {SHORT_S} s published at once ({HD_FACTS}, full), alone and beside a film of "
@@ -44,7 +48,9 @@ def measure(clips: int, film_s: int) -> Report:
 def _add(report: Report, name: str, seen: Sequence[float]) -> None:
     for percent in (50, 90):
         report.add(f"{name}: event to searchable, p{percent}", _percentile(seen, percent), "s")
-    report.add(f"{name}: the last of them", max(seen), "s", note=f"the first after {min(seen):.3g} s")
+    late = sum(seconds >= PATIENCE_S for seconds in seen)
+    note = f"; {late} not searchable by then" if late else ""
+    report.add(f"{name}: the last of them", max(seen), "s", note=f"the first after {min(seen):.3g} s{note}")
 
 
 def _percentile(seen: Sequence[float], percent: int) -> float:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from benchmarks.testbed.footage import span_of
@@ -105,3 +106,36 @@ def test_what_leads_to_no_sample_is_not_decoded(film: tuple[Film, Path]) -> None
     assert sorted([*decoded, *passed]) == every, "each picture is decoded or left out"
     assert not errors
     assert len(decoded) <= kind.most * len(every)
+
+
+@pytest.mark.parametrize(("lost", "noticed"), [(125, True), (127, False)])
+def test_damage_counts_where_a_sample_is_hit(lost: int, noticed: bool, tmp_path: Path) -> None:
+    """Pictures 125 and 127 are shown at 12.5 s, where a sample is, and at 12.7 s. None refers to them."""
+    path = write_numbered(tmp_path / "film.mp4", range(230), gop=40, options={"bf": "3", "b_strategy": "0"})
+    span = span_in(path, dense=False)
+    whole = list(PyAVDecoder().decode(opened(path), span))
+    damage(path, lost)
+    span = span.model_copy(update={"source": opened(path).version})
+    cells = list(PyAVDecoder().decode(opened(path), span))
+    assert [cell.damaged for cell in cells] == [False, noticed, False]
+    samples, before = ([sample for cell in kind for sample in cell.samples] for kind in (cells, whole))
+    assert [one.time_ns for one, other in zip(samples, before, strict=True) if one.yuv != other.yuv] == (
+        [12_500_000_000] if noticed else []
+    )
+    for cell in cells:
+        (alone,) = PyAVDecoder().decode(opened(path), span.narrowed(cell.segment))
+        assert alone.to_bytes() == cell.to_bytes()
+
+
+def damage(path: Path, pts: int) -> None:
+    """Noise in place of the picture that is shown then."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.time_base is not None
+        ticks = round(Fraction(pts, RATE) / stream.time_base)
+        found = next(packet for packet in container.demux(stream) if packet.pts == ticks)
+        place, size = found.pos, found.size
+    data = bytearray(path.read_bytes())
+    assert place is not None
+    data[place + 5 : place + size] = b"\xff" * (size - 5)
+    path.write_bytes(data)
