@@ -105,8 +105,8 @@ def _gate(broker: "KafkaBroker") -> Iterator[Check]:
 
     if tenants := len(registered_tenants(broker)):
         workers = broker.members([GATE])[GATE]
-        reads = "a gate reads" if workers else "no gate reads"
-        found = f"{tenants} of them are there, which {reads}"
+        count = f"{tenants} tenant{'' if tenants == 1 else 's'} with a topic of their own"
+        found = f"{count}, and {workers or 'no'} gate that reads it"
         yield Check("topics of tenants", workers > 0, found, "`rushes run gate` passes on what they publish")
 
 

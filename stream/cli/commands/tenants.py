@@ -208,7 +208,9 @@ def _sources(words: Sequence[str], *, here: bool) -> tuple[str, ...]:
     try:
         SourceLimits.of(found)
     except ValueError as error:
-        raise UsageProblem(f"--source {shown(str(error))}") from None
+        relative = [word for word in found if "://" not in word and not word.startswith("/")]
+        hint = f"; on this machine it is {shown(os.path.realpath(relative[0]))}" if relative else ""
+        raise UsageProblem(f"--source {shown(str(error))}{hint}") from None
     return tuple(dict.fromkeys(found))
 
 
