@@ -6,6 +6,7 @@ each in a process of its own, beside each other, with new footage, changed versi
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from benchmarks.testbed.store_fill import SINKS, bytes_under, row_bytes
 from benchmarks.testbed.store_stream import CHANGED, DELETED, DIMENSIONS, MOMENTS_A_CELL, SPACE, THUMBNAIL_BYTES
 from benchmarks.testbed.table_readers import READERS, counted
 from sinks.maintenance.verify import verify
+from stream.pipelines.stages import PARQUET
 
 MARKS = (5_000, 50_000, 300_000)
 LEAST_CELLS = 1_000
@@ -99,7 +101,7 @@ def _filling(
     processes, readers = [], []
     for stage, item in filled.items():
         command = [sys.executable, "-m", _FILL, stage, str(item.directory), *map(str, marks)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment(stage))
         reader = threading.Thread(target=_read, args=(stage, process, lines), daemon=True)
         reader.start()
         processes.append(process)
@@ -111,6 +113,11 @@ def _filling(
             process.terminate()
             process.wait()
             reader.join()
+
+
+def _environment(stage: str) -> dict[str, str]:
+    """That of a process which runs this stage: see `stream.cli.app.main`."""
+    return {**os.environ, **({"ARROW_DEFAULT_MEMORY_POOL": "system"} if stage == PARQUET else {})}
 
 
 def _read(stage: str, process: subprocess.Popen[str], lines: "SimpleQueue[tuple[str, dict[str, Any]]]") -> None:

@@ -1,5 +1,6 @@
 """Which rows of an asset are void for ever (pure): a watermark that only rises."""
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +24,11 @@ class Retirement(BaseModel):
             return cls(deleted=event.up_to)
         return cls(up_to=event.up_to, keep=event.keep)
 
+    @property
+    def newest(self) -> AssetVersion:
+        """It voids no later version. Raises `ValueError` where it voids none at all."""
+        return max(version for version in (self.deleted, self.up_to) if version is not None)
+
     def voids(self, content_key: str, version: AssetVersion) -> bool:
         """Whether a row of this content and version is void, however late it arrives."""
         if self.deleted is not None and version <= self.deleted:
@@ -43,3 +49,8 @@ class Retirement(BaseModel):
 
 
 NOTHING_RETIRED = Retirement()
+
+
+def raised(marks: Mapping[str, Retirement], by: Mapping[str, Retirement]) -> dict[str, Retirement]:
+    """Watermarks by asset, each joined with that of the other."""
+    return {**marks, **{key: mark.joined(marks.get(key, NOTHING_RETIRED)) for key, mark in by.items()}}

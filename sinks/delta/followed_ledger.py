@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import RECEIPT_SCHEMA, LedgerEntry, receipt_rows
-from sinks.assets.tombstones import Retirement
+from sinks.assets.tombstones import Retirement, raised
 from sinks.delta.commit_log import CommitLog
 from sinks.delta.followed import Followed
 from sinks.delta.ledger_changes import NO_CHANGES, LedgerChanges, entries_of, merged
@@ -85,7 +85,7 @@ class FollowedLedger:
         if done is None or (not done and self.swept and number == self._followed.number()):
             return
         # Others may be there: what is told now takes their place. Repeating this is harmless.
-        self._marks_written.put(done.marks, done.marks.keys() - new)
+        self._marks_written.raise_by(done.marks, done.marks.keys() - new)
         if done.come:
             self._written.put(receipt_rows(done.come), done.entries.keys() - new)
         else:
@@ -132,7 +132,7 @@ class FollowedLedger:
         """Watermarks by asset; of all assets if none are named."""
         changes = self.pending
         found = self._marks_looked_at.marks(asset_keys)
-        return {**found, **_named(changes.marks, asset_keys)}
+        return raised(found, _named(changes.marks, asset_keys))
 
     def batches(self) -> Iterator[pa.Table]:
         """The whole ledger, some entries at a time."""
@@ -145,10 +145,12 @@ class FollowedLedger:
     def mark_batches(self) -> Iterator[pa.Table]:
         """All watermarks, some at a time."""
         changes = self.pending
-        told = pa.array(changes.marks.keys(), pa.string())
+        told, found = pa.array(changes.marks.keys(), pa.string()), dict(changes.marks)
         for rows in self._tables.batches(RETIRED):
-            yield rows.filter(pc.invert(pc.is_in(rows["asset_key"], value_set=told)))
-        yield mark_rows(changes.marks)
+            among = pc.is_in(rows["asset_key"], value_set=told)
+            found = raised(found, marks_in(rows.filter(among)))
+            yield rows.filter(pc.invert(among))
+        yield mark_rows(found)
 
     def take_in(self, name: str, rows: pa.Table) -> None:
         """Rows of the ledger, or watermarks, of assets of which nothing is known."""

@@ -9,12 +9,14 @@ import pyarrow.compute as pc
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry, receipt_rows
-from sinks.assets.tombstones import Retirement
+from sinks.assets.tombstones import Retirement, raised
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerChanges:
-    """`entries`: what the ledger says of these cells from here on, None where it forgets them. `marks` by asset."""
+    """`entries`: what the ledger says of these cells from here on, None where it forgets them. `marks` by asset: those
+    that it has rise by them.
+    """
 
     entries: Mapping[SpaceCell, LedgerEntry | None] = field(default_factory=dict)
     marks: Mapping[str, Retirement] = field(default_factory=dict)
@@ -34,7 +36,7 @@ class LedgerChanges:
 
     def then(self, later: "LedgerChanges") -> "LedgerChanges":
         """Both, one after the other."""
-        return LedgerChanges({**self.entries, **later.entries}, {**self.marks, **later.marks})
+        return LedgerChanges({**self.entries, **later.entries}, raised(self.marks, later.marks))
 
     def without(self, done: "LedgerChanges") -> "LedgerChanges":
         """What of these was not done yet: changed again since, or new."""
@@ -96,7 +98,7 @@ def merged(parts: Sequence[LedgerChanges]) -> LedgerChanges:
     marks: dict[str, Retirement] = {}
     for part in parts:
         entries.update(part.entries)
-        marks.update(part.marks)
+        marks = raised(marks, part.marks)
     return LedgerChanges(entries, marks)
 
 

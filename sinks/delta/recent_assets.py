@@ -9,6 +9,7 @@ from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
 from sinks.delta.held import Held, Void
+from sinks.delta.newest_marks import NewestMarks
 from sinks.tables.stored_ids import StoredIds
 
 MOST_CELLS = 16_384
@@ -27,6 +28,7 @@ class RecentAssets:
         self._stored, self._marked = StoredIds(), StoredIds()
         self._cells: OrderedDict[str, dict[SpaceCell, Held]] = OrderedDict()
         self._marks: OrderedDict[str, Retirement | None] = OrderedDict()
+        self._newest_marks = NewestMarks()
         self._count = 0
 
     def unknown(self, asset_keys: Collection[str]) -> set[str]:
@@ -62,12 +64,14 @@ class RecentAssets:
         while self._count > MOST_CELLS or len(self._cells) > MOST_ASSETS:
             self._count -= len(self._cells.popitem(last=False)[1])
 
-    def unmarked(self, asset_keys: Collection[str]) -> set[str]:
-        """Those of these assets whose watermarks have to be looked up."""
-        missing = [key for key in asset_keys if key not in self._marks]
+    def unmarked(self, oldest_ms: Mapping[str, int]) -> set[str]:
+        """Those of these assets whose watermarks have to be looked up, where versions from these times on are told of.
+        A watermark that is older than all of them voids none.
+        """
+        missing = [key for key in oldest_ms if key not in self._marks]
         maybe = set(self._marked.held_of(missing))
         self._marks.update((key, None) for key in missing if key not in maybe)
-        return maybe
+        return {key for key in maybe if self._newest_marks.may_void(key, oldest_ms[key])}
 
     def learn_marks(self, asset_keys: Iterable[str], marks: Mapping[str, Retirement]) -> None:
         """Of all these assets, as a look-up found them."""
@@ -76,17 +80,24 @@ class RecentAssets:
     def marks(self, asset_keys: Iterable[str]) -> dict[str, Retirement]:
         return {key: mark for key in asset_keys if (mark := self._marks.get(key)) is not None}
 
+    def never_marked(self, asset_keys: Collection[str]) -> set[str]:
+        """Those of these assets that have no watermark for sure."""
+        return {key for key in asset_keys if key in self._marks and self._marks[key] is None}
+
     def retiring(self, marks: Mapping[str, Retirement]) -> None:
-        """Before these watermarks are stored."""
+        """Before these watermarks are stored, over those that are."""
         self._add(self._marked, {key for key in marks if self._marks.get(key) is None})
-        for key, mark in marks.items():
+        self._newest_marks.add(marks)
+        # Of another asset an older one may be stored, which this one does not stand for alone.
+        for key, mark in ((key, mark) for key, mark in marks.items() if key in self._marks):
             self._marks[key] = mark
             self._marks.move_to_end(key)
         while len(self._marks) > MOST_ASSETS:
             self._marks.popitem(last=False)
 
-    def fill(self, stored: Ids, marked: Ids) -> None:
-        """Read which assets the tables know. From any thread, beside commits."""
+    def fill(self, stored: Ids, marked: Ids, marks: Iterable[pa.Table]) -> None:
+        """Read which assets the tables know, and all watermarks. From any thread, beside commits."""
+        self._newest_marks.fill(marks)
         for ids, read in ((self._stored, stored), (self._marked, marked)):
             if not ids.filled:
                 count, keys = read()

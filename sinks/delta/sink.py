@@ -101,7 +101,7 @@ class DeltaSink:
         self.store.prepare()
         told = [key for key, _ in batch.asset_events]
         held = self.store.held_by(batch.annotations, told)
-        marks = self.store.marks(batch.names)
+        marks = self.store.marks(_oldest_ms(batch))
         retired = _raised(batch, marks)
         folded = fold(batch.annotations, {cell: known.order for cell, known in held.items()}, retired)
         void = Void.of({key: retired[key] for key in told if key in retired}, held)
@@ -115,6 +115,16 @@ class DeltaSink:
         if self._cadence.due() and self._tending.start():
             self._cadence.done()
         return progress(batch, "parquet", folded.void)
+
+
+def _oldest_ms(batch: SinkBatch) -> dict[str, int]:
+    """By asset, when the oldest version was published of which the batch tells."""
+    marks = ((key, mark) for key, event in batch.asset_events if (mark := _mark(event)) is not None)
+    told = [*((key, mark.newest) for key, mark in marks), *((key, version) for key, version, _ in batch.sources)]
+    oldest: dict[str, int] = {}
+    for key, version in told:
+        oldest[key] = min(version.append_ms, oldest.get(key, version.append_ms))
+    return oldest
 
 
 def _raised(batch: SinkBatch, marks: Mapping[str, Retirement]) -> dict[str, Retirement]:

@@ -1,6 +1,7 @@
 """The Delta store: one table of moments for data teams, its own ledger and watermarks. Written by one process."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import pyarrow as pa
@@ -135,12 +136,12 @@ class DeltaStore:
         marks = self._old_watermarks if self._old_watermarks.there() else self.ledger
         return marks.marks(asset_keys)
 
-    def marks(self, asset_keys: Collection[str]) -> dict[str, Retirement]:
-        """As `retirements`. For the writer, who remembers most of them."""
+    def marks(self, oldest_ms: Mapping[str, int]) -> dict[str, Retirement]:
+        """Those that may void versions from these times on, of these assets. For the writer, who remembers most."""
         self.prepare()
-        if unmarked := self._recent.unmarked(asset_keys):
+        if unmarked := self._recent.unmarked(oldest_ms):
             self._recent.learn_marks(unmarked, self.ledger.marks(unmarked))
-        return self._recent.marks(asset_keys)
+        return self._recent.marks(oldest_ms)
 
     def unswept(self) -> dict[str, Retirement]:
         """Watermarks of all assets whose ledger still shows rows under them."""
@@ -156,14 +157,14 @@ class DeltaStore:
         marks: Mapping[str, Retirement],
     ) -> None:
         """Put whole segments in place of what their cells held, and drop what is void; with `entries` of these and
-        watermarks, which the ledger has from here on. In one commit, whole or not at all; none where nothing changes.
+        watermarks, with which the ledger's rise. In one commit, whole or not at all; none where nothing changes.
         `held`: what the ledger says of all these cells.
         """
         self.prepare()
         changes = LedgerChanges.of(entries, void.cells, marks)
         if changes:
             new: set[SpaceCell | str] = {*(changes.entries.keys() - held.keys())}
-            new.update(marks.keys() - self.marks(marks.keys()).keys())
+            new.update(self._recent.never_marked(marks.keys()))
             self._tell(changes, batch, held, void, new)
 
     def _tell(
@@ -284,7 +285,8 @@ class DeltaStore:
     def tend(self) -> None:
         """Keep the cost of commits and look-ups where it is. May run in a thread beside commits."""
         # First, as every commit looks until then.
-        self._recent.fill(*(lambda name=name: self._lance.column(name, "asset_key") for name in (SEGMENTS, RETIRED)))
+        stored, marked = (partial(self._lance.column, name, "asset_key") for name in (SEGMENTS, RETIRED))
+        self._recent.fill(stored, marked, self._lance.batches(RETIRED))
         # Before old commits go, which may tell of what the tables do not have yet.
         self.ledger.settle(self._delta.before_removal)
         # A writer that was stopped for long knows no commit of its successor, whose new files are no strays.

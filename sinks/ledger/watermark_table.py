@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
-from sinks.assets.tombstones import Retirement
+from sinks.assets.tombstones import Retirement, raised
 from sinks.tables.indexes import Indexes
-from sinks.tables.lance_tables import LanceTables
+from sinks.tables.lance_tables import ADDRESS, LanceTables
 
 RETIRED = "retired"
 
@@ -37,6 +37,17 @@ class WatermarkTable:
             self._tables.ensure(RETIRED, RETIRED_SCHEMA, Indexes(keyed=("asset_key",)))
             replaced = marks.keys() if known is None else marks.keys() & known
             self._tables.exchange(RETIRED, "asset_key", replaced, mark_rows(marks))
+
+    def raise_by(self, marks: Mapping[str, Retirement], known: Collection[str]) -> None:
+        """As `put`, where those of `known` rise by these."""
+        if not (asked := marks.keys() & known):
+            self.put(marks, ())
+            return
+        self._tables.ensure(RETIRED, RETIRED_SCHEMA, Indexes(keyed=("asset_key",)))
+        rows = self._tables.select_in(RETIRED, "asset_key", asked, addressed=True)
+        stored = {row["asset_key"]: Retirement.model_validate_json(row["retirement"]) for row in rows}
+        lying = [row[ADDRESS] for row in rows]
+        self._tables.exchange(RETIRED, "asset_key", asked, mark_rows(raised(stored, marks)), lying)
 
 
 def mark_rows(marks: Mapping[str, Retirement]) -> pa.Table:

@@ -10,6 +10,7 @@ from stream.cli.command_table import CommandEntry, group_of
 from stream.cli.context import make_context
 from stream.cli.execution import finished
 from stream.cli.rendering.output import Document
+from stream.pipelines.stages import PARQUET
 
 _HERE = "stream.cli.commands."
 COMMANDS = {
@@ -124,6 +125,9 @@ def main() -> None:
     """
     # Torch reads this when it loads: idle threads then sleep and do not spin, because decode children share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if PARQUET in sys.argv:
+        # Arrow reads this when it loads. Its own allocator keeps for each thread what no other can use (ADR 0029).
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Completions must print only what the shell expects, so typer answers alone.
     if "_RUSHES_COMPLETE" in os.environ:  # the shell asks for completions
         app()

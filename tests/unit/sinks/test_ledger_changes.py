@@ -13,6 +13,7 @@ from sinks.delta.commit_log import APPLICATION, LOG, CommitLog, Number
 from sinks.delta.followed import Followed
 from sinks.delta.followed_ledger import FollowedLedger
 from sinks.delta.ledger_changes import NO_CHANGES, LedgerChanges, merged
+from sinks.ledger.watermark_table import marks_in
 from sinks.location import Location
 from sinks.tables.lance_tables import LanceTables
 from stream.events.asset import Outcome
@@ -141,3 +142,24 @@ def test_tables_that_had_followed_before_a_kill_are_told_the_same_once_more(tmp_
 
 def test_of_many_changes_the_last_counts() -> None:
     assert merged([LedgerChanges.of([entry(1)]), LedgerChanges.of(gone=[entry(1).cell])]).come == []
+
+
+def test_watermarks_rise_over_those_that_were_told_and_stored_before(tmp_path: Path) -> None:
+    """A commit tells one without looking whether there is another."""
+    deleted = Retirement(deleted=AssetVersion(2, 1))
+    once, later = LedgerChanges.of(marks={"asset-0": deleted}), LedgerChanges.of(marks={"asset-0": MARK})
+    both = {"asset-0": deleted.joined(MARK)}
+    assert once.then(later).marks == merged([later, once]).marks == both
+    (tmp_path / LOG).mkdir()
+    log, writer = CommitLog(Location.of(tmp_path)), ledger_at(tmp_path)
+    writer.begin(0)
+    for number, changes in enumerate([once, later], 1):
+        log.add(number, [], [Number(APPLICATION, number)], changes.told())
+        writer.committed(changes, number)
+        if changes is once:
+            writer.settle(lambda: None)
+    for ledger in (writer, ledger_at(tmp_path)):
+        assert ledger.marks() == ledger.marks(["asset-0"]) == both
+        assert [marks_in(rows) for rows in ledger.mark_batches()] == [{}, both]
+    writer.settle(lambda: None)
+    assert ledger_at(tmp_path).marks() == both

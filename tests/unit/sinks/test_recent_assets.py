@@ -11,6 +11,7 @@ from sinks.assets.tombstones import Retirement
 from sinks.delta import recent_assets
 from sinks.delta.held import Held, Void
 from sinks.delta.recent_assets import Ids, RecentAssets, of_assets
+from sinks.ledger.watermark_table import mark_rows
 from stream.events.asset import Outcome
 from stream.events.ids import AssetVersion
 
@@ -64,29 +65,42 @@ def test_what_it_says_of_an_asset_is_what_the_ledger_holds() -> None:
             del ledger[cell]
         ledger.update({item.cell: item for item in come})
         if turn == 100:
-            recent.fill(rows_of([item.asset_key for item in ledger.values()]), rows_of([]))
+            recent.fill(rows_of([item.asset_key for item in ledger.values()]), rows_of([]), [])
 
 
 def test_an_asset_without_a_cell_needs_no_look_up_once_the_ledger_was_read() -> None:
     recent = RecentAssets()
     assert recent.unknown(["new"]) == {"new"}
     recent.recording([entry(1, 0, 0)], Void())
-    recent.fill(rows_of(["a2"]), rows_of(["a3"]))
+    recent.fill(rows_of(["a2"]), rows_of(["a3"]), [mark_rows({"a3": Retirement(up_to=AssetVersion(5, 0), keep="c")})])
     assert recent.unknown(["new", "a1", "a2", "a3"]) == {"a1", "a2"}
-    assert recent.unmarked(["new", "a1", "a2", "a3"]) == {"a3"}
+    assert recent.unmarked(dict.fromkeys(["new", "a1", "a2", "a3"], 5)) == {"a3"}
 
 
 def test_a_watermark_is_remembered_and_one_that_was_looked_for_in_vain_is_not_looked_for_again() -> None:
     recent, mark = RecentAssets(), Retirement(deleted=AssetVersion(3, 4))
-    recent.learn_marks(recent.unmarked(["a", "b"]), {"a": mark})
-    assert (recent.unmarked(["a", "b"]), recent.marks(["a", "b"])) == (set(), {"a": mark})
+    asked = {"a": 9, "b": 9}
+    recent.learn_marks(recent.unmarked(asked), {"a": mark})
+    assert (recent.unmarked(asked), recent.marks(["a", "b"])) == (set(), {"a": mark})
     recent.retiring({"b": mark})
     assert recent.marks(["a", "b"]) == {"a": mark, "b": mark}
 
 
+def test_a_watermark_that_is_older_than_what_is_told_is_not_looked_up_and_one_over_it_does_not_stand_for_it() -> None:
+    recent = RecentAssets()
+    assert recent.unmarked({"a": 9}) == {"a"}  # not filled yet
+    stored = {"a": Retirement(deleted=AssetVersion(3, 1)), "b": Retirement(up_to=AssetVersion(5, 1), keep="c")}
+    recent.fill(rows_of([]), rows_of(["a", "b"]), [mark_rows(stored)])
+    assert recent.unmarked({"a": 4, "b": 6, "new": 1}) == set()
+    assert recent.unmarked({"a": 3, "b": 5}) == {"a", "b"}
+    recent.retiring({"a": Retirement(up_to=AssetVersion(9, 1), keep="d")})
+    assert (recent.unmarked({"a": 9}), recent.marks(["a"])) == ({"a"}, {})
+    assert (recent.never_marked(["a", "new"]), recent.unmarked({"a": 10})) == ({"new"}, set())
+
+
 def test_it_forgets_the_oldest_assets_and_looks_them_up_again() -> None:
     recent, ledger = RecentAssets(), Ledger()
-    recent.fill(rows_of([]), rows_of([]))
+    recent.fill(rows_of([]), rows_of([]), [])
     few = 4 * recent_assets.MOST_CELLS // recent_assets.MOST_ASSETS
     for asset in range(recent_assets.MOST_ASSETS // 2):
         look_up(recent, ledger, f"a{asset}")
