@@ -120,7 +120,7 @@ bench-shots: .venv/.installed assets ## what looking where something can be save
 bench-transcode: .venv/.installed ## what transcoding in parts costs beside one bare encode, and what a second worker gains
 	$(BIN)/python -m benchmarks.transcode_parts
 
-bench-campaign: .venv/.installed ## what a campaign costs beside a bare script and a shell loop over the same variants (3 minutes)
+bench-campaign: .venv/.installed ## what a campaign costs beside a bare script and a shell loop over the same variants (5 minutes on a quiet machine)
 	$(BIN)/python -m benchmarks.campaign_cost
 
 bench-jobs: .venv/.installed ## what the coordinator costs for a job of 10,000 variants (10 minutes)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from decoders.pictures.foreign import Foreign
-from stream.events.frames import Colour, Matrix, Transfer
-from stream.events.transfer import shown_as_sdr
+from stream.events.frames import Colour, Matrix
+from stream.events.transfer import Transfer, shown_as_sdr
 
 _MATRICES: dict[int, Matrix] = {
     1: "bt709",

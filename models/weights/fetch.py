@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from models.protocol import Floats
 from models.weights.pins import PINS, Pin, PinnedMember
 from stream.errors import Unavailable
 from stream.files import Sync, make_folder, replace_file, sync
@@ -57,14 +57,14 @@ class WeightsCache:
     def present(self, pin: Pin) -> bool:
         return all(self._path(member).is_file() for member in pin.members)
 
-    def derived(self, key: str, make: Callable[[], Floats]) -> Floats:
+    def derived(self, key: str, make: Callable[[], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """What `make` computes from weights, kept under a digest of all that decides it. A cache that cannot be written
         keeps nothing, and a file that cannot be read is made again.
         """
         path = self.directory / "derived" / f"{key}.npy"
         with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile):
             # From bytes: numpy leaves a file open in which it finds no array.
-            found: Floats = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            found: npt.NDArray[np.float32] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
             return found
         made = make()
         content = io.BytesIO()

@@ -14,13 +14,13 @@ from stream.events.arrow import from_ipc, to_ipc
 from stream.events.asset import Segment, SpanPlanned
 from stream.events.grid import DENSE_TICKS, segment_range
 from stream.events.ids import Int64
+from stream.events.transfer import Transfer
 
 DENSE_HEIGHT = 27
 DENSE_WIDTH = 48
 MAX_FRAMES_BYTES = 6 * 1024 * 1024
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
-Transfer = Literal["sdr", "pq", "hlg"]
 Kind = Literal["grid", "jump", "key"]
 _KINDS = frozenset(get_args(Kind))
 

@@ -6,12 +6,13 @@ primaries by BT.2087, colours outside clipped; sRGB encoding by IEC 61966-2-1. W
 light; everything brighter than 1000 nits is white. Mastering metadata is ignored: equal signals always look equal.
 """
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
-from stream.events.frames import Transfer
-
 Floats = npt.NDArray[np.float32]
+Transfer = Literal["sdr", "pq", "hlg"]
 
 REFERENCE_WHITE_NITS = 203.0
 PEAK_NITS = 1000.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -31,13 +31,15 @@ from stream.media.model_files import ModelFiles, PinnedFile
 from stream.media.rendering import Renderer, RenderLimits
 from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.operators.render import RenderOperator, TaskRenderer
-from stream.operators.webhook import WebhookSettings, webhook_stage
 from stream.pipelines.job_credentials import FinalCredentials
 from stream.pipelines.job_verdicts import StoredVerdicts
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
 from stream.topology.topics import ASSETS, ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS, URGENT_TASKS
 from stream.topology.topology import Topology
 from stream.topology.unit import Unit
+
+if TYPE_CHECKING:
+    from stream.operators.webhook import WebhookSettings
 
 COORDINATE, RENDER, NOTIFY = "coordinate", "render", "notify"
 _COMMAND, _OBSERVED_WITH = ("jobs", "run"), "--jobs"
@@ -63,7 +65,7 @@ class JobSettings:
     key: Ed25519PrivateKey | Path | None = field(repr=False)
     image: str | None = None
     credentials: CredentialSettings | None = None
-    webhook: WebhookSettings | None = None
+    webhook: "WebhookSettings | None" = None
     index: Location | None = None
     renderers: int = 2
     slots: int = 4
@@ -174,7 +176,10 @@ class JobPipeline:
             launch=Launch(frozenset({"scratch", "cache"}), command=_COMMAND, observed_with=_OBSERVED_WITH),
         )
 
-    def _notify(self, webhook: WebhookSettings) -> Stage:
+    def _notify(self, webhook: "WebhookSettings") -> Stage:
+        # Only who posts needs what speaks HTTP.
+        from stream.operators.webhook import webhook_stage
+
         return replace(
             webhook_stage(webhook, self._clock, name=NOTIFY, source=ENDINGS.name),
             # Few messages, in their order.

@@ -1,13 +1,11 @@
 """The understanding topology in one process on the memory broker, over a state directory."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from filelock import FileLock, Timeout
 from prometheus_client import CollectorRegistry
 
 from sinks.maintenance.marker import identified
@@ -18,13 +16,13 @@ from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
 from stream.control.journal import UsageJournal
 from stream.control.progress import Progress
-from stream.errors import Fatal, Unavailable
 from stream.events.base import Event
 from stream.observability.metrics import Metrics
 from stream.pipelines.settings import Settings
 from stream.pipelines.understanding import Understanding
 from stream.runtime.threads import StageThreads
 from stream.sessions.session import OnProgress, RawRecord
+from stream.sessions.state_lock import state_lock
 from stream.sessions.tenant_register import read_tenants
 from stream.topology.codec import EventDecoder, encode
 from stream.topology.ownership import TENANT_TOPICS
@@ -33,7 +31,6 @@ from stream.topology.topics import ASSETS, PROGRESS, RETIREMENTS, Topic
 from stream.worker.pace import Pace
 
 PROGRESS_GROUP = "progress-reducer"
-LOCK_FILE = "rushes.lock"
 
 
 class Embedded:
@@ -165,25 +162,3 @@ class Embedded:
         # Acknowledged after the journal has them: a kill in between repeats them, and a join ignores that.
         self._reader.ack(records)
         return len(records)
-
-
-@contextmanager
-def state_lock(directory: Path) -> Iterator[None]:
-    """Hold a state directory alone. Raises `Unavailable` (`state_locked`) or `Fatal` (`state_unwritable`)."""
-    lock = FileLock(directory / LOCK_FILE)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise Unavailable(
-            f"another rushes process works on {directory}; wait for it, or use another --state", code="state_locked"
-        ) from None
-    except OSError as error:
-        raise Fatal(
-            f"the state directory {directory} cannot be written ({error.strerror}); choose another with --state",
-            code="state_unwritable",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

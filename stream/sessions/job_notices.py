@@ -1,16 +1,19 @@
 """Notices of jobs that one process works on by itself: posted when its work rests, as its broker keeps nothing."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from stream.clock import Clock
 from stream.errors import BadEvent, Retryable, StageError, Unavailable
 from stream.events.base import Event
 from stream.jobs.notices import Notices
 from stream.jobs.register import JobRegister
-from stream.operators.webhook import WebhookOperator
 from stream.pipelines.jobs import JobSettings
 
 _DELAYS_S = (1.0, 2.0, 4.0)
+if TYPE_CHECKING:
+    from stream.operators.webhook import WebhookOperator
+
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +28,9 @@ def post_notices(settings: JobSettings, clock: Clock) -> None:
         notices = Notices(register, clock)
         unsent: list[Event] = [*notices.unsent()]
         if settings.webhook is not None and unsent:
+            # Only who posts needs what speaks HTTP.
+            from stream.operators.webhook import WebhookOperator
+
             unsent = _posted(WebhookOperator(settings.webhook, clock), unsent, clock)
         with register.changing():
             for event in unsent:
@@ -33,7 +39,7 @@ def post_notices(settings: JobSettings, clock: Clock) -> None:
         register.close()
 
 
-def _posted(webhook: WebhookOperator, unsent: list[Event], clock: Clock) -> list[Event]:
+def _posted(webhook: "WebhookOperator", unsent: list[Event], clock: Clock) -> list[Event]:
     """Those that are done with: the receiver took them, or said that it never will."""
     webhook.open()
     try:
@@ -52,7 +58,7 @@ def _posted(webhook: WebhookOperator, unsent: list[Event], clock: Clock) -> list
         webhook.close()
 
 
-def _post(webhook: WebhookOperator, event: Event, clock: Clock) -> None:
+def _post(webhook: "WebhookOperator", event: Event, clock: Clock) -> None:
     for delay_s in _DELAYS_S:
         try:
             webhook.process([event])

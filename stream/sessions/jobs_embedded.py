@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -25,12 +25,14 @@ from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
 from stream.runtime.temporary_folders import folder_below
 from stream.runtime.threads import StageThreads
-from stream.sessions.background import BackgroundWork, NewFootage
-from stream.sessions.embedded import state_lock
 from stream.sessions.job_notices import post_notices
+from stream.sessions.state_lock import state_lock
 from stream.topology.codec import encode
 from stream.topology.topics import JOBS
 from stream.worker.pace import Pace
+
+if TYPE_CHECKING:
+    from stream.sessions.background import BackgroundWork
 
 _LOOK_S = 0.2
 _log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ class EmbeddedJobs:
     """
 
     def __init__(
-        self, settings: JobSettings, clock: Clock, *, rendering: bool = True, background: BackgroundWork | None = None
+        self, settings: JobSettings, clock: Clock, *, rendering: bool = True, background: "BackgroundWork | None" = None
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -87,6 +89,8 @@ class EmbeddedJobs:
         self._held.close()
 
     def _hand_on(self, event: Event[AssetPublished]) -> None:
+        from stream.sessions.background import NewFootage
+
         assert self._background is not None, "else nothing is handed on"
         self._handed.add(event.id)
 

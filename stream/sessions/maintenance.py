@@ -21,7 +21,7 @@ from stream.events.base import Event
 from stream.events.ids import AssetVersion
 from stream.pipelines.settings import Settings
 from stream.pipelines.stages import INDEX
-from stream.sessions.embedded import state_lock
+from stream.sessions.state_lock import state_lock
 
 _EVENTS_AT_ONCE = 1_000
 

@@ -11,7 +11,7 @@ from stream.errors import Fatal
 from stream.events.base import Payload
 from stream.events.tenants import TenantRegistered, TenantRemoved
 from stream.sessions.deployment_register import announce
-from stream.sessions.embedded import state_lock
+from stream.sessions.state_lock import state_lock
 from stream.sessions.tenant_register import TenantRegister, read_tenants, write_tenants
 from stream.topology.ownership import TENANT_TOPICS
 from stream.topology.tenants import Tenants, tenant_topic

@@ -11,7 +11,7 @@ from sinks.maintenance.verify import verify
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.errors import Unavailable
-from stream.sessions.embedded import state_lock
+from stream.sessions.state_lock import state_lock
 from tests.integration.test_sinks_sharded import ASSETS, FAMILIES, batch_of, opened
 
 PLACES = {"lance": "lancedb", "delta": "parquet"}

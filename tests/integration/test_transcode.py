@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from stream.errors import BadMedia
-from stream.events.frames import Transfer
-from stream.events.transfer import shown_as_sdr
+from stream.events.transfer import Transfer, shown_as_sdr
 from stream.media.transcode.facts import facts_of
 from tests.support.delivered import delivered, film, heard, loudness, psnr_db
 from tests.support.media_examples import film_with_sound

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stream.events.frames import Transfer
-from stream.events.transfer import shown_as_sdr
+from stream.events.transfer import Transfer, shown_as_sdr
 from stream.media.transcode.profiles import PROFILES, Profile
 from tests.support.delivered import delivered, film, heard, loudness, onset_s, psnr_db
 from tests.support.media_examples import film_with_sound

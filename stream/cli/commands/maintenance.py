@@ -105,8 +105,8 @@ def _names_footage(argument: str) -> bool:
 
 
 def _compact(shared: Context, deletions: Sequence[tuple[str, str]]) -> None:
-    from stream.sessions.embedded import state_lock
     from stream.sessions.maintenance import compact as compact_stores
+    from stream.sessions.state_lock import state_lock
 
     # Rewriting needs temporary room, which a killed run must not leave behind.
     with own_scratch():

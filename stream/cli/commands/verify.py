@@ -57,7 +57,7 @@ def verify(
 
 def _repair(shared: Context, name: str) -> None:
     from sinks.maintenance.repair import repair
-    from stream.sessions.embedded import state_lock
+    from stream.sessions.state_lock import state_lock
 
     targets: dict[str, Literal["lance", "delta"]] = {"lance": "lance", "delta": "delta"}
     if name not in targets:

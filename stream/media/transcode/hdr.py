@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream.events.frames import Transfer
-from stream.events.transfer import shown_as_sdr
+from stream.events.transfer import Transfer, shown_as_sdr
 
 POINTS = 65
 """Along each side of the table. Steps of PQ are about equal to the eye, so straight lines between them do."""

@@ -7,7 +7,8 @@ import pytest
 
 from models.pictures.colour import to_rgb
 from models.protocol import Floats, Image
-from stream.events.frames import Colour, Matrix, Transfer
+from stream.events.frames import Colour, Matrix
+from stream.events.transfer import Transfer
 
 # Kr, Kb as the recommendations print them, written out again so that a slip in the code is not copied.
 PRINTED = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}

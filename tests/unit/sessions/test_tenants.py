@@ -16,8 +16,8 @@ from stream.errors import Fatal, Unavailable
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
 from stream.events.tenants import TenantRegistered
-from stream.sessions.embedded import state_lock
 from stream.sessions.stage_process import Deployment, run_deployed
+from stream.sessions.state_lock import state_lock
 from stream.sessions.tenant_changes import ClusterTenants, LocalTenants
 from stream.sessions.tenant_register import TenantsTopic
 from stream.topology.codec import encode
