@@ -33,14 +33,14 @@ demo-kafka: announce .venv/.installed ## the same through a local Kafka, with a 
 
 demo-ads: announce .venv/.installed ## a campaign of 24 films from one template, with manifests and a contact sheet
 	@mkdir -p $(STATE)/ads && cp -R docs/examples/ads/. $(STATE)/ads/
-	@$(RUSHES) weights fetch
+	@$(RUSHES) weights fetch terrain-consistency
 	@$(BIN)/python $(STATE)/ads/draw_assets.py
 	@$(RUSHES) --state $(STATE)/ads/state jobs submit $(STATE)/ads/template.yaml --deliver-to $(STATE)/ads/finals
 	@$(RUSHES) --state $(STATE)/ads/state jobs open nova-watch --html $(STATE)/ads/contact-sheet.html
 
 demo-ads-kafka: announce .venv/.installed ## the same campaign on a Kafka of its own, with a renderer that is killed on the way
 	@mkdir -p $(STATE)/ads-kafka && cp -R docs/examples/ads/. $(STATE)/ads-kafka/
-	@$(RUSHES) weights fetch
+	@$(RUSHES) weights fetch terrain-consistency
 	@$(BIN)/python $(STATE)/ads-kafka/draw_assets.py
 	@$(BIN)/python -m deploy.demo_ads_kafka $(STATE)/ads-kafka
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from stream.deployment.webhook import Webhook
 from stream.topology.stage import Stage
 
-OBSERVED_WITH = "--jobs"
-"""What tells observers of these stages."""
 GRACE_S = 85
 """Renderers finish the parts in work, which takes longer than a cell of footage."""
 
 
+def of_jobs(stage: Stage) -> bool:
+    return stage.launch.command[:1] == ("jobs",)
+
+
 def posts(stage: Stage) -> bool:
     """Whether a stage of jobs tells others and writes no topic: it needs no store, and none of its secrets."""
-    return stage.launch.observed_with == OBSERVED_WITH and not stage.targets
+    return of_jobs(stage) and not stage.targets
 
 
 @dataclass(frozen=True, slots=True)

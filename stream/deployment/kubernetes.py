@@ -128,7 +128,7 @@ def max_replicas(stage: Stage, partitions: int) -> int:
 def _deployment(stage: Stage, rollout: Rollout) -> Object:
     single = stage.max_replicas == 1
     volumes = stage.launch.volumes
-    of_jobs = stage.launch.observed_with == job_workers.OBSERVED_WITH
+    of_jobs = job_workers.of_jobs(stage)
     tells = job_workers.posts(stage)
     pod = _pod("worker", stage.name, rollout, _arguments(stage, rollout), _resources(stage), volumes)
     if of_jobs:
@@ -157,7 +157,7 @@ def _deployment(stage: Stage, rollout: Rollout) -> Object:
 
 
 def _arguments(stage: Stage, rollout: Rollout) -> list[str]:
-    if stage.launch.observed_with == job_workers.OBSERVED_WITH:
+    if job_workers.of_jobs(stage):
         assert rollout.jobs is not None, "its topology has stages of jobs"
         words = rollout.jobs.arguments(stage, rollout.image, rollout.partitions_of(TASKS.name))
         return [*words, *rollout.partition_words]
@@ -323,7 +323,7 @@ def _network(topology: Topology, rollout: Rollout) -> Iterator[Object]:
     if rollout.stores:
         storing = [stage.name for stage in topology.stages if "state" in stage.launch.volumes]
         yield _outward("storing", storing, (80, 443), rollout, private=rollout.private_sources)
-    of_jobs = [stage for stage in topology.stages if stage.launch.observed_with == job_workers.OBSERVED_WITH]
+    of_jobs = [stage for stage in topology.stages if job_workers.of_jobs(stage)]
     if jobs := [stage.name for stage in of_jobs if not job_workers.posts(stage)]:
         yield _outward("jobs", jobs, (80, 443), rollout, private=rollout.private_sources)
     if rollout.webhook:

@@ -12,6 +12,7 @@ from typing import Any
 from stream.errors import BadRequest, Unavailable
 from stream.jobs.descriptions import Description, Operators
 from stream.jobs.expansion import StageOfVariant, Variant
+from stream.jobs.reviews import is_unseen
 from stream.jobs.substitution import Value
 
 _KEPT = 1000
@@ -30,12 +31,14 @@ class StageTally:
 @dataclass(slots=True)
 class Examined:
     """`problems`: what is wrong alike with several rows is said once, with the first of them. The counts are of rows
-    without any.
+    without any. `unmoderated`: finals that nothing moderates, where the template asks for moderation: their variants
+    wait for a person.
     """
 
     problems: list[str]
     stages: list[StageTally]
     deliveries: Counter[float | None]
+    unmoderated: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,16 @@ def examined(described: Description, operators: Operators) -> Examined:
             # A reference that is at fault names its row itself.
             found.setdefault(problem.removeprefix(f"{row}: "), []).append(row)
     problems = [f"{rows[0]}{_others(len(rows) - 1)}: {problem}" for problem, rows in found.items()]
-    return Examined(problems, examination.stages, examination.deliveries)
+    return Examined(problems, examination.stages, examination.deliveries, tuple(sorted(examination.unmoderated)))
 
 
 class _Examination:
     def __init__(self, described: Description, operators: Operators) -> None:
         self.stages = [StageTally() for _ in described.template.stages]
         self.deliveries: Counter[float | None] = Counter()
+        self.unmoderated: set[str] = set()
+        publish = described.template.publish
+        self._moderated = publish is not None and publish.moderation is not None
         self._described = described
         self._operators = operators
         self._kept: OrderedDict[bytes, tuple[StageOfVariant, _Checked]] = OrderedDict()
@@ -86,6 +92,8 @@ class _Examination:
             works[stage.name] = work = _work(made, checked.digest, works)
             self._count(index, work, amount, checked)
         yield from _final_problems(self._described, outputs)
+        if self._moderated:
+            self.unmoderated.update(_unmoderated(self._described, outputs))
         self.deliveries[max(amounts.values(), default=None)] += 1
 
     def _count(self, index: int, work: bytes, amount: float | None, checked: _Checked) -> None:
@@ -148,6 +156,14 @@ def _final_problems(described: Description, outputs: Mapping[str, Mapping[str, s
         stage, _, name = text.partition("/")
         if name and name not in outputs[stage]:
             yield f"finals[{index}]: {stage} has no output {name!r}; it has {', '.join(outputs[stage])}"
+
+
+def _unmoderated(described: Description, outputs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for text in described.template.finals:
+        stage, _, name = text.partition("/")
+        media_type = outputs[stage].get(name) if name else next(iter(outputs[stage].values()), None)
+        if media_type is not None and is_unseen(media_type):
+            yield text
 
 
 def _others(count: int) -> str:

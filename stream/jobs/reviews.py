@@ -45,19 +45,19 @@ def asset_of(project: str, digest: Digest) -> str:
     return f"final-{typed_digest('final', project, digest)[:32]}"
 
 
-def is_film(file: StoredFile) -> bool:
-    """Whether understanding takes it."""
-    return file.media_type.startswith("video/") or file.media_type == "application/mxf"
+def is_film(media_type: str) -> bool:
+    """Whether understanding takes a file of this type."""
+    return media_type.startswith("video/") or media_type == "application/mxf"
 
 
 _WITHOUT_PICTURES = ("text/", "audio/", "application/json", "application/xml")
 _PLAYLISTS = frozenset({"application/dash+xml", "application/vnd.apple.mpegurl"})
 
 
-def is_unseen(file: StoredFile) -> bool:
+def is_unseen(media_type: str) -> bool:
     """Whether it may show something that no moderation sees: a still, or a file of which nobody knows what it holds."""
-    harmless = file.media_type in _PLAYLISTS or file.media_type.startswith(_WITHOUT_PICTURES)
-    return not is_film(file) and not harmless
+    harmless = media_type in _PLAYLISTS or media_type.startswith(_WITHOUT_PICTURES)
+    return not is_film(media_type) and not harmless
 
 
 class Reviews:
@@ -121,8 +121,8 @@ class Reviews:
         """Publish the films among the finals, and say what the manifest tells of them and what the policy objects to.
         Neither: the variant waits until they are understood.
         """
-        films = {name: file for name, file in finals.items() if is_film(file)}
-        unseen = [name for name, file in finals.items() if is_unseen(file)]
+        films = {name: file for name, file in finals.items() if is_film(file.media_type)}
+        unseen = [name for name, file in finals.items() if is_unseen(file.media_type)]
         self._publish(job, variant, films.values())
         assets = {name: asset_of(job.project, file.digest) for name, file in films.items()}
         verdicts = {name: self._verdict(job.tenant, asset) for name, asset in assets.items()}

@@ -186,7 +186,7 @@ class JobPipeline:
             max_replicas=1,
             role=Role.CONTROL,
             unit=WORK_UNIT,
-            launch=Launch(frozenset({"scratch"}), command=_COMMAND, observed_with=_OBSERVED_WITH),
+            launch=Launch(frozenset({"scratch"}), command=_COMMAND, observed_with="--notify"),
         )
 
     def _coordinate_operator(self) -> Operator[Any]:

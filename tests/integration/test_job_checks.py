@@ -111,3 +111,15 @@ def test_pictures_and_fonts_that_are_bombs_cost_their_rows_alone(template: Path)
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_stills_that_will_wait_for_a_person_are_named_before_the_job_begins(template: Path) -> None:
+    moderated = "publish: {understand: true, moderation: {nsfw_below: 0.6}}\n"
+    template.write_text(TEMPLATE.replace("[film]", "[film, compose/poster.png]") + moderated)
+    said = check(template)
+    assert said.exit_code == 0
+    assert "nothing moderates compose/poster.png" in said.stderr
+    told = json.loads(check(template, "--json").stdout)
+    assert told["waiting_for_release"] == ["compose/poster.png"]
+    template.write_text(TEMPLATE + moderated)
+    assert "nothing moderates" not in check(template).stderr

@@ -18,6 +18,7 @@ from stream.cli.options.observer import (
     Jobs,
     MaxReplicas,
     Notifications,
+    Notify,
     Objective,
     Prior,
     Watched,
@@ -44,6 +45,7 @@ def exporter(  # one option per thing a deployment decides
     captions: Captions = False,
     notifications: Notifications = False,
     jobs: Jobs = False,
+    notify: Notify = False,
     shards: ShardCounts = None,
 ) -> None:
     """Observe the topology until SIGTERM. It reads only small records, and works without running workers."""
@@ -58,7 +60,7 @@ def exporter(  # one option per thing a deployment decides
 
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    topology = deployed(captions=captions, notifications=notifications, jobs=jobs, shards=shards)
+    topology = deployed(captions=captions, notifications=notifications, jobs=jobs, notify=notify, shards=shards)
     stop = threading.Event()
     with (
         observing(Watched(cluster, topology, policy, remembers=True)) as sight,

@@ -23,6 +23,7 @@ from stream.cli.options.observer import (
     Jobs,
     MaxReplicas,
     Notifications,
+    Notify,
     Objective,
     Prior,
     Watched,
@@ -54,6 +55,7 @@ def lag(
     captions: Captions = False,
     notifications: Notifications = False,
     jobs: Jobs = False,
+    notify: Notify = False,
     shards: ShardCounts = None,
     once: Annotated[bool, typer.Option("--once", help="Print one table and end.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="JSON for scripts; once.")] = False,
@@ -62,7 +64,7 @@ def lag(
     shared: Context = context.obj
     policy = scaling_policy(objective, batch_drain, max_replicas, prior)
     cluster = Cluster(broker, client_properties, shared.deployment)
-    topology = deployed(captions=captions, notifications=notifications, jobs=jobs, shards=shards)
+    topology = deployed(captions=captions, notifications=notifications, jobs=jobs, notify=notify, shards=shards)
     with observing(Watched(cluster, topology, policy)) as observer:
         if json_output:
             shared.print_json(as_json(observer.now()))

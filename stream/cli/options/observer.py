@@ -43,6 +43,7 @@ Interval = Annotated[float, typer.Option(min=0.5, max=DAY_S, help="Seconds betwe
 Captions = Annotated[bool, typer.Option(help="The deployment runs the caption stage.")]
 Notifications = Annotated[bool, typer.Option(help="The deployment runs the notifications stage.")]
 
+Notify = Annotated[bool, typer.Option("--notify", help="The deployment runs the stage `notify` of jobs.")]
 Jobs = Annotated[bool, typer.Option("--jobs", help="The deployment runs the stages of jobs.")]
 
 
@@ -57,9 +58,16 @@ class Watched:
 
 
 def deployed(
-    *, captions: bool = False, notifications: bool = False, jobs: bool = False, shards: Sequence[str] | None = None
+    *,
+    captions: bool = False,
+    notifications: bool = False,
+    jobs: bool = False,
+    notify: bool = False,
+    shards: Sequence[str] | None = None,
 ) -> Topology:
-    """The stages that a deployment runs. Nothing of them is opened: only their shape is asked."""
+    """The stages that a deployment runs; with `notify` also those of jobs. Nothing of them is opened: only their shape
+    is asked.
+    """
     from stream.pipelines.reference import with_jobs
     from stream.pipelines.understanding import Understanding
 
@@ -68,7 +76,7 @@ def deployed(
     rules = ("bucket/",) if notifications else ()
     settings = Settings(state_dir=Path(), cache_dir=Path(), models=models, model_device="cpu", bucket_rules=rules)
     understanding = Understanding(Shards.parse(shards).applied(settings), SystemClock(), epoch_ms=0).topology()
-    return with_jobs(understanding) if jobs else understanding
+    return with_jobs(understanding, told=notify) if jobs or notify else understanding
 
 
 @contextmanager
@@ -108,7 +116,7 @@ def scaling_policy(objective: float, batch_drain: float, max_replicas: int, prio
     from stream.pipelines.understanding import reference_topology
 
     priors: dict[str, float] = {}
-    known = [stage.name for stage in with_jobs(reference_topology()).stages]
+    known = [stage.name for stage in with_jobs(reference_topology(), told=True).stages]
     for text in prior or ():
         stage, _, rate = text.partition("=")
         if stage not in known or not _RATE.fullmatch(rate) or not float(rate):

@@ -104,6 +104,9 @@ def test_renderers_are_scaled_by_what_waits_for_them(written: Path) -> None:
     assert scaled["rushes-render"]["spec"]["maxReplicaCount"] == 12
     assert {stage.name for stage in unlinked(deployed(jobs=True))} >= {COORDINATE, RENDER}
     assert not {COORDINATE, RENDER} & {stage.name for stage in deployed().stages}
+    # Only where it runs: a group that nobody is in would seem to be far behind.
+    assert NOTIFY not in {stage.name for stage in deployed(jobs=True).stages}
+    assert {COORDINATE, NOTIFY} <= {stage.name for stage in deployed(notify=True).stages}
 
 
 def test_two_coordinators_and_a_standing_queue_are_told_of(written: Path) -> None:

@@ -57,9 +57,16 @@ def check(
     expected = forecast(described, seen, rates_of(jobs.store.documents.read(RATES)))
     told = expected.told(settings.prices, renderers)
     if json_output:
-        shared.print_json({"variants": _variants(described)} | told)
+        shared.print_json({"variants": _variants(described), "waiting_for_release": list(seen.unmoderated)} | told)
     else:
         _show(shared, described, told)
+    if seen.unmoderated:
+        names = ", ".join(map(shown, seen.unmoderated))
+        shared.errors.print(
+            f"nothing moderates {names}: with `publish.moderation` every variant waits for `rushes jobs release`.",
+            soft_wrap=True,
+            markup=False,
+        )
     if previews is not None:
         _draw(shared, jobs, described, found, previews, most_previews)
 
