@@ -65,7 +65,7 @@ class Callers:
         found = self.registers.register().key_with(digest_of(secret, self.pepper())) if is_key(secret) else None
         # An unknown key and one that has ended look alike: neither tells whether it ever was one.
         if found is None or self._clock.now_ms() >= found.until_ms:
-            raise unauthenticated("The key is not valid.")
+            raise unauthenticated("The key is not valid.", None if found is None else found.key_id)
         return found
 
     def _of_key(self, key: ApiKey, session: BrowserSession | None = None) -> Caller:

@@ -15,7 +15,7 @@ _RETRY_S = 5
 
 class Problem(Exception):
     """One that a route raises. `detail` is for who asked, so nothing that they may not know is in it. `extra` are
-    more members of the answer.
+    more members of the answer. `key_id`, for the trail alone: of the key that the problem is about.
     """
 
     def __init__(
@@ -26,8 +26,10 @@ class Problem(Exception):
         code: str,
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
+        key_id: str | None = None,
     ) -> None:
         super().__init__(detail)
+        self.key_id = key_id
         self.extra = extra or {}
         self.status = status
         self.code = code
@@ -35,9 +37,10 @@ class Problem(Exception):
         self.headers = headers or {}
 
 
-def unauthenticated(detail: str) -> Problem:
+def unauthenticated(detail: str, key_id: str | None = None) -> Problem:
     # RFC 9110 requires the header with every 401.
-    return Problem(401, detail, code="unauthenticated_request", headers={"www-authenticate": 'Bearer realm="rushes"'})
+    headers = {"www-authenticate": 'Bearer realm="rushes"'}
+    return Problem(401, detail, code="unauthenticated_request", headers=headers, key_id=key_id)
 
 
 def forbidden(detail: str) -> Problem:

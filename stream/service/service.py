@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -127,11 +127,12 @@ class Service:
         a row of those the trail has the first.
         """
         request_ids.note_judged(request.scope)
-        refusal = self.limits.of_strangers(origin_of(request).ip)
+        key_id, refusal = problem.key_id, self.limits.of_strangers(origin_of(request).ip)
         if refusal is not None:
             problem = refusal.problem()
         if refusal is None or refusal.first:
-            self._denied(request, activity, subject, NOBODY, problem.code)
+            # Whose key is used after its end is worth knowing; who uses it is not known.
+            self._denied(request, activity, subject, replace(NOBODY, session=key_id), problem.code)
         return problem
 
     def _denied(self, request: Request, activity: Activity, subject: AccessSubject, actor: Actor, code: str) -> None:

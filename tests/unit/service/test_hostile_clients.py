@@ -75,6 +75,13 @@ def test_a_key_is_tried_nowhere_without_an_event_and_a_limit(desk: Desk) -> None
         "/v1/search?q=x",
     ]
     wrong = {"authorization": "Bearer rsk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
+    desk.give("ended", AccessRole.VIEWER, days=-1)
+    ended = {"authorization": f"Bearer {desk.keys['ended']}"}
+    told = [desk.ask("GET", "/v1/me", None, headers=headers) for headers in (wrong, ended)]
+    assert told[0].content == told[1].content
+    # Only the trail tells which key has ended.
+    assert [event["actor"].get("session") for event in desk.events()[-2:]] == [None, {"uid": "ended"}]
+    assert desk.events()[-1]["actor"]["user"]["uid"] == "anonymous"
     before = len(desk.events())
     assert [desk.ask("GET", path, None, headers=wrong).status_code for path in paths] == [401] * 6
     events = desk.events()[before:]
