@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import uuid4
 
+from stream.audit.names import in_events
 from stream.audit.ocsf import ADMITTED, AccessOutcome, AccessStatus, AccessSubject, Activity, Actor, AuditEvent, Origin
 from stream.audit.rights import ChangedRights
 from stream.clock import Clock
@@ -47,7 +48,9 @@ def code_of(error: BaseException) -> str:
 
 
 class Recorder:
-    """As thread-safe as its trail. `new_uid`: ids that are never made again. `code_of`: what ended an access."""
+    """As thread-safe as its trail. `new_uid`: ids that are never made again. `code_of`: what ended an access.
+    What names more than an event has room for is told in several, which have one correlation.
+    """
 
     def __init__(
         self,
@@ -111,8 +114,11 @@ class Recorder:
         uid: str,
         correlation: str,
     ) -> None:
-        event = AuditEvent(activity, subject, actor, origin, outcome, uid, self._clock.now_ms(), correlation)
-        self._trail.append(event.as_ocsf(self._version))
+        for each in in_events(subject):
+            event = AuditEvent(activity, each, actor, origin, outcome, uid, self._clock.now_ms(), correlation)
+            self._trail.append(event.as_ocsf(self._version))
+            # Said once, so that who adds up what was given out does not count it twice.
+            uid, outcome = self._new_uid(), replace(outcome, count=None)
 
 
 def _status(trouble: str | None, *, outside: bool) -> AccessStatus:

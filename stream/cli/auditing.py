@@ -26,7 +26,6 @@ from stream.audit.rights import NO_RIGHTS, ChangedRights
 from stream.audit.shared_journal import SharedJournal
 from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.clock import SystemClock
-from stream.service.audited_names import audited_names
 from stream.service.changed_keys import changed_key
 
 _KEY = "rushes key"
@@ -65,7 +64,7 @@ def _of_role(values: Values) -> ChangedRights:
 
 
 def _of_team(values: Values) -> ChangedRights:
-    return ChangedRights(team=values["name"], members=audited_names(values.get("member") or ()))
+    return ChangedRights(team=values["name"], members=tuple(values.get("member") or ()))
 
 
 def _of_key(values: Values) -> ChangedRights:
@@ -139,8 +138,6 @@ def audited(path: tuple[str, ...], context: Context, values: Values, found: dict
     no: AnsweredNo | None = None
     activity, who, here = rule.activity(values), operating_system_user(), Origin(hostname=_hostname())
     with recorder.access(activity, subject, who, here) as access:
-        # Where there are more than an event can name.
-        access.count = asked if (asked := _asked(rule, values)) > len(subject.resources) else None
         try:
             yield
         except AnsweredNo as answer:
@@ -186,13 +183,8 @@ def _subject(path: tuple[str, ...], rule: Audited, key: SigningKey, values: Valu
 
     query = digests(rule.query)
     plain = [text for name in rule.plain for text in _texts(values.get(name))]
-    named = audited_names((*digests(rule.named), *plain))
+    named = (*digests(rule.named), *plain)
     return AccessSubject(" ".join(path), tenant, named, query[0] if query else None, rule.rights(values))
-
-
-def _asked(rule: Audited, values: Values) -> int:
-    """How many things the command names."""
-    return sum(len(_texts(values.get(name))) for name in (*rule.named, *rule.plain))
 
 
 def _texts(value: object) -> list[str]:

@@ -12,7 +12,6 @@ from stream.access.narrowing import Narrowing, narrowed
 from stream.access.records import ApiKey, Grant, Team, service_account
 from stream.audit.ocsf import AccessSubject, Activity, ActorKind
 from stream.audit.rights import NO_RIGHTS, ChangedRights
-from stream.service.audited_names import audited_names
 from stream.service.caller import Caller
 from stream.service.changed_keys import changed_key
 from stream.service.problems import Problem, absent, forbidden
@@ -99,7 +98,7 @@ def take_role(service: Service, request: Request, tenant: str, held: HeldRole) -
 def fill_team(service: Service, request: Request, tenant: str, name: str, given: TeamIn | None) -> TeamOut:
     """Who is in it, all of them. One without members stays, and its roles reach nobody. Raises `Problem`."""
     members = () if given is None else tuple(dict.fromkeys(given.members))
-    subject = AccessSubject("access team", tenant, rights=ChangedRights(team=name, members=audited_names(members)))
+    subject = AccessSubject("access team", tenant, rights=ChangedRights(team=name, members=members))
     with service.access(request, Action.MANAGE, Activity.TEAM_FILLED, subject) as (caller, access):
         access.count = len(members)
         require_manager(caller, tenant)

@@ -7,7 +7,6 @@ from fastapi import Request
 from sinks.dead_letters import DeadLetterFilter, DeadLetterState
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
-from stream.service.audited_names import audited_names
 from stream.service.problems import Problem, absent
 from stream.service.schemas.dead_letters import ReplayIn, ReplayOut
 from stream.service.service import Service
@@ -49,7 +48,7 @@ def replayed_selection(service: Service, request: Request, chosen: ReplayIn | No
         names = [item.dead_letter.letter_id for item in found[:MOST_AT_ONCE]]
         background = _background(service)
         # Before they are sent: also where only some of them could be.
-        access.count, access.resources = len(names), audited_names(names)
+        access.count, access.resources = len(names), tuple(names)
         background.replay(names)
         return ReplayOut(letter_ids=names, complete=len(found) <= MOST_AT_ONCE)
 

@@ -15,7 +15,6 @@ from stream.search.application import Search
 from stream.search.exports import to_csv, to_edl, to_json_lines, to_parquet
 from stream.search.hit import Hit
 from stream.search.timeline_export import to_otio
-from stream.service.audited_names import audited_names
 from stream.service.problems import Problem
 from stream.service.schemas.exports import ExportIn, Format
 from stream.service.schemas.problems import ProblemOut
@@ -56,7 +55,7 @@ def add(routes: APIRouter, service: Service) -> None:
             kind = FORMATS[asked.format]
             body = kind.make(hits, edit_rate(asked.fps))
             access.count = len(hits)
-            access.resources = audited_names(service.asset_name(hit.tenant, hit.asset_id) for hit in hits)
+            access.resources = tuple(service.asset_name(hit.tenant, hit.asset_id) for hit in hits)
             tenants = {hit.tenant for hit in hits}
             # An event has one tenant: of several none is named, as none of them may learn of the others.
             access.tenant = tenants.pop() if len(tenants) == 1 else None
