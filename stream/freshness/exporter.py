@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from stream.broker.names import DEFAULT
 from stream.clock import Clock
-from stream.freshness.observer import Observation
+from stream.freshness.observer import Observation, WaitingForGate
 from stream.freshness.snapshot import Snapshot
 from stream.freshness.supervised_observer import SupervisedObserver
 from stream.observability import metrics
@@ -48,7 +48,7 @@ class Exporter(Collector):
         yield _family(metrics.BLIND, [((), self._observer.blind_s())])
         found = self._current()
         if found is not None:
-            yield from _of_stages(found.snapshot)
+            yield from _of_stages(found.snapshot, found.gate)
             yield _family(metrics.DESIRED_REPLICAS, [((stage,), count) for stage, count in found.desired.items()])
             yield _family(metrics.DEAD_LETTERS_WRITTEN, [((), found.snapshot.dead_letters)])
             yield _family(metrics.UNDECIDED, [((topic,), count) for topic, count in found.snapshot.undecided.items()])
@@ -94,19 +94,27 @@ def run_exporter(
             stop.wait(interval_s)
 
 
-def _of_stages(snapshot: Snapshot) -> Iterator[Family]:
+def _of_stages(snapshot: Snapshot, gate: WaitingForGate | None) -> Iterator[Family]:
     stages = snapshot.every
-    lanes = [(flow.stage, lane, it) for flow in snapshot.stages for lane, it in flow.lanes.items()]
-    yield _family(metrics.FRESHNESS_LAG, [((stage, lane), it.freshness_lag_s) for stage, lane, it in lanes])
+    lags: list[Sample] = [
+        ((flow.stage, lane), it.freshness_lag_s) for flow in snapshot.stages for lane, it in flow.lanes.items()
+    ]
+    replicas: list[Sample] = [((flow.stage,), flow.replicas) for flow in stages]
+    left: list[Sample] = [
+        ((stage, topic), count) for stage, read in snapshot.offset_lag.items() for topic, count in read.items()
+    ]
+    if gate is not None:
+        # Which lane an event asks for is known behind it; somebody may be waiting for each.
+        lags.append(((gate.stage, "interactive"), gate.oldest_s))
+        replicas.append(((gate.stage,), gate.workers))
+        left += [((gate.stage, topic), count) for topic, count in gate.records.items()]
+    yield _family(metrics.FRESHNESS_LAG, lags)
     # One family per unit: seconds and counts must not be summed.
     for unit in dict.fromkeys(flow.unit for flow in stages):
         yield from _of_work(snapshot, unit)
     yield _family(metrics.STUCK, [((flow.stage,), flow.stuck_partitions) for flow in stages])
-    yield _family(metrics.REPLICAS, [((flow.stage,), flow.replicas) for flow in stages])
-    yield _family(
-        metrics.OFFSET_LAG,
-        [((stage, topic), count) for stage, read in snapshot.offset_lag.items() for topic, count in read.items()],
-    )
+    yield _family(metrics.REPLICAS, replicas)
+    yield _family(metrics.OFFSET_LAG, left)
 
 
 def _of_work(snapshot: Snapshot, unit: Unit) -> Iterator[Family]:

@@ -1,6 +1,6 @@
 """One round after the other: read the offsets of groups, read the small topics to their ends, fold, and decide."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from stream.broker.contract import Record
@@ -20,19 +20,34 @@ from stream.topology.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingForGate:
+    """`records` by topic that no gate has passed on, the oldest of them for `oldest_s`. `workers`: gates that run."""
+
+    stage: str
+    records: Mapping[str, int]
+    oldest_s: float
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """The result of one round. `took_s`: its duration."""
+    """The result of one round. `took_s`: its duration. `gate`: None where no tenant has a topic of its own."""
 
     snapshot: Snapshot
     desired: Mapping[str, int]
     took_s: float
+    gate: WaitingForGate | None = None
+
+
+def _no_gate() -> None:
+    return None
 
 
 class Observer:
     """Knows how fresh a topology is from the topic that its first stage reads and the progress that its stages report;
     it never reads their outputs. Raises `ValueError` for a topology whose stages report nothing.
 
-    `remembers`: commit where to begin after a restart, as the exporter does.
+    `remembers`: commit where to begin after a restart, as the exporter does. `gate`: what waits before the entry topic.
     """
 
     def __init__(
@@ -43,8 +58,10 @@ class Observer:
         policy: ScalingPolicy,
         *,
         remembers: bool = False,
+        gate: Callable[[], WaitingForGate | None] = _no_gate,
     ) -> None:
         self._watch = watch
+        self._gate = gate
         self._clock = clock
         self._policy = policy
         self._remembers = remembers
@@ -63,6 +80,7 @@ class Observer:
         unless a topic was created again meanwhile: then offsets and records mean something else.
         """
         started_s = self._clock.monotonic_s()
+        gate = self._gate()
         # The offsets first: every report that they rest on is then read below.
         view = self._watch.observe([self._entry, self._progress, DEAD_LETTERS.name])
         # A topic that was created again counts from 0: old offsets would hide its records (ADR 0033).
@@ -87,7 +105,8 @@ class Observer:
             undecided={topic: count for topic, count in view.undecided.items() if count},
             subject=self._topology.subject,
         )
-        return Observation(snapshot, desired_replicas(snapshot, self._policy), self._clock.monotonic_s() - started_s)
+        desired = desired_replicas(snapshot, self._policy)
+        return Observation(snapshot, desired, self._clock.monotonic_s() - started_s, gate)
 
     def _begin(self) -> None:
         self._fold = Freshness(links(self._topology))

@@ -26,6 +26,12 @@ from tests.support.deployed import Site
 pytestmark = pytest.mark.kafka
 
 
+def before_gate(state: Path, *cluster: str) -> dict[str, float]:
+    """What `rushes lag` says of it."""
+    found: dict[str, float] = json.loads(rushes(state, "lag", "--json", *cluster).out)["before_gate"]
+    return found
+
+
 def test_what_lies_unread_is_in_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state, footage = tmp_path / "state", tmp_path / "footage"
     footage.mkdir()
@@ -54,14 +60,17 @@ def test_what_lies_unread_is_in_the_proof(tmp_path: Path, monkeypatch: pytest.Mo
     appended(producer, [RawRecord("assets.acme", b"", b"no event", {})])
     assert waiting() == [("acme", "own.mp4", "gate"), ("globex", "open.mp4", "plan")]
     # Nobody passes them on: who asks is told.
-    (gate, *_) = json.loads(rushes(state, "status", "--json", *cluster).out)["stages"]
-    assert gate == {"stage": "gate", "workers": 0, "records_waiting": 2}
+    status = json.loads(rushes(state, "status", "--json", *cluster).out)
+    assert status["stages"][0] == {"stage": "gate", "workers": 0, "records_waiting": 2}
+    lag = before_gate(state, *cluster)
+    assert (lag["records"], lag["replicas"], lag["oldest_s"] > 0) == (2, 0, True)
     checks = {each["name"]: each for each in json.loads(rushes(state, "doctor", "--json", *cluster).out)}
     assert (checks["topics of tenants"]["good"], "no gate" in checks["topics of tenants"]["found"]) == (False, True)
     with site.running("gate"):
         wait_for(lambda: waiting()[0][2] == "plan", "the gate has handed it on")
     with site.running("plan"):
         wait_for(lambda: {each[2] for each in waiting()} == {"index"}, "both are announced")
+    assert before_gate(state, *cluster) == {"records": 0, "oldest_s": 0, "replicas": 0}
     # Not since the announcement, nor since the gate: since the publication.
     times = {"acme": own_ms, "globex": open_ms}
     assert {each.tenant: each.published_ms for each in before.look().waiting} == times

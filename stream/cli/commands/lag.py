@@ -37,7 +37,7 @@ from stream.cli.options.shards import ShardCounts
 from stream.cli.rendering.amounts import amount
 from stream.cli.rendering.durations import duration
 from stream.freshness.bottleneck import bottleneck, drained_in_s, gone_in_s
-from stream.freshness.observer import Observation
+from stream.freshness.observer import Observation, WaitingForGate
 from stream.freshness.snapshot import Snapshot, StageFlow
 from stream.freshness.supervised_observer import SupervisedObserver
 from stream.topology.unit import VIDEO_SECONDS
@@ -76,7 +76,9 @@ def lag(
 
 def view(found: Observation, objective_s: float) -> Group:
     """The table, and sentences that explain it."""
-    return Group(_table(found, objective_s), *_counted(found.snapshot), *_sentences(found.snapshot))
+    before = [] if found.gate is None else _before_gate(found.gate)
+    sentences = [*before, *_bottleneck(found.snapshot, empty=not before), _open(found.snapshot)]
+    return Group(_table(found, objective_s), *_counted(found.snapshot), *sentences)
 
 
 def screen(observer: SupervisedObserver, objective_s: float) -> Group:
@@ -107,11 +109,16 @@ def as_json(found: Observation) -> dict[str, Any]:
         "stages": [_stage_json(flow, found.desired) for flow in snapshot.every],
         "offset_lag_records": snapshot.offset_lag,
         "undecided_records": snapshot.undecided,
+        "before_gate": None if (gate := found.gate) is None else _gate_json(gate),
         f"open_{snapshot.subject}s": snapshot.open_assets,
         "dead_letters_written": snapshot.dead_letters,
         "bottleneck": None if held is None else {"place": held.place, "stage": held.stage, "reason": held.words},
         "gone_in_s": _finite(gone_in_s(snapshot)),
     }
+
+
+def _gate_json(gate: WaitingForGate) -> dict[str, Any]:
+    return {"records": sum(gate.records.values()), "oldest_s": gate.oldest_s, "replicas": gate.workers}
 
 
 def _stage_json(flow: StageFlow, desired: Mapping[str, int]) -> dict[str, Any]:
@@ -179,16 +186,30 @@ def _counted(snapshot: Snapshot) -> list[Text]:
     return [Text(f"Counted in {unit}: {', '.join(stages)}.", style="dim") for unit, stages in units.items()]
 
 
-def _sentences(snapshot: Snapshot) -> list[Text]:
+def _before_gate(gate: WaitingForGate) -> list[Text]:
+    """What tenants have published on their own topics is in no row of the table before a gate has passed it on."""
+    records = sum(gate.records.values())
+    if not records:
+        return []
+    runs = "a gate runs" if gate.workers else "no gate runs: start `rushes run gate`"
+    told = f"Before the gate: {records} records of tenants, the oldest for {duration(gate.oldest_s)}; {runs}."
+    return [Text(told, style="bold" if gate.workers else "red")]
+
+
+def _open(snapshot: Snapshot) -> Text:
     failed = f"; {snapshot.dead_letters} dead letters so far" if snapshot.dead_letters else ""
-    still_open = Text(f"{snapshot.open_assets} {snapshot.subject}s open{failed}.{_undecided(snapshot)}", style="dim")
+    return Text(f"{snapshot.open_assets} {snapshot.subject}s open{failed}.{_undecided(snapshot)}", style="dim")
+
+
+def _bottleneck(snapshot: Snapshot, *, empty: bool) -> list[Text]:
+    """`empty`: whether nothing waits before the first stage either."""
     held = bottleneck(snapshot)
     if held is None:
-        return [Text("Nothing waits.", style="green"), still_open]
+        return [Text("Nothing waits.", style="green")] if empty else []
     gone_s = gone_in_s(snapshot)
     outlook = f"the backlog is gone in {duration(gone_s)}" if math.isfinite(gone_s) else "it does not shrink yet"
     who = "the broker" if held.place == "broker" else held.stage
-    return [Text(f"Bottleneck: {who} ({held.words}); {outlook}.", style="bold"), still_open]
+    return [Text(f"Bottleneck: {who} ({held.words}); {outlook}.", style="bold")]
 
 
 def _undecided(snapshot: Snapshot) -> str:

@@ -85,14 +85,18 @@ def observing(watched: Watched) -> Iterator["SupervisedObserver"]:
     from stream.broker.kafka.watch import KafkaWatch
     from stream.freshness.observer import Observer
     from stream.freshness.supervised_observer import SupervisedObserver
+    from stream.sessions.gate_watch import GateWatch
 
     clock, topology = SystemClock(), watched.topology
     groups = {stage.name: stage.sources for stage in topology.stages}
-    watch = KafkaWatch(watched.cluster.settings(), clock, groups)
+    settings = watched.cluster.settings()
+    watch, gate = KafkaWatch(settings, clock, groups), GateWatch(settings, clock)
     try:
-        yield SupervisedObserver(Observer(watch, topology, clock, watched.policy, remembers=watched.remembers), clock)
+        observer = Observer(watch, topology, clock, watched.policy, remembers=watched.remembers, gate=gate.look)
+        yield SupervisedObserver(observer, clock)
     # Also where the first observation is refused: the clients have threads.
     finally:
+        gate.close()
         watch.close()
 
 

@@ -14,7 +14,7 @@ from stream.clock import ManualClock
 from stream.control.progress import Progress
 from stream.events.asset import AssetRef, SegmentProgressed
 from stream.events.ids import AssetVersion
-from stream.freshness.observer import Observation
+from stream.freshness.observer import Observation, WaitingForGate
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
 from stream.pipelines.understanding import reference_topology
 from stream.topology.lanes import Lane
@@ -91,6 +91,20 @@ def test_an_ingest_without_a_terminal_tells_how_long_footage_waits() -> None:
 def test_the_sentence_names_the_stage(stuck: int, words: str) -> None:
     flow = StageFlow("plan", None, {"interactive": LaneFlow(9, 60)}, 60, replicas=stuck, stuck_partitions=stuck)
     assert words in " ".join(shown(Observation(Snapshot(0, (flow,)), {"plan": 1}, 0.1)).split())
+
+
+def test_what_waits_before_the_gate_is_told_of() -> None:
+    found = Observation(Snapshot(0, (StageFlow("plan"),)), {"plan": 0}, 0.1)
+    waiting = WaitingForGate("gate", {"assets.a": 2, "assets.b": 1}, 90.0, workers=0)
+    stopped, running, empty = (
+        " ".join(shown(replace(found, gate=each)).split())
+        for each in (waiting, replace(waiting, workers=1), replace(waiting, records={"assets.a": 0}))
+    )
+    assert "Before the gate: 3 records of tenants, the oldest for 1m30s; no gate runs" in stopped
+    assert "; a gate runs." in running
+    assert "Nothing waits." not in stopped + running
+    assert "Nothing waits." in empty
+    assert as_json(replace(found, gate=waiting))["before_gate"] == {"records": 3, "oldest_s": 90.0, "replicas": 0}
 
 
 def test_records_of_open_transactions_are_told_of() -> None:

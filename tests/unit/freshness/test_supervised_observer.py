@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,7 +15,7 @@ from stream.cli.rendering.waits import Waits
 from stream.clock import ManualClock
 from stream.errors import Fatal, StageError, Unavailable
 from stream.freshness.exporter import Exporter
-from stream.freshness.observer import Observation
+from stream.freshness.observer import Observation, WaitingForGate
 from stream.freshness.snapshot import LaneFlow, Snapshot, StageFlow
 from stream.freshness.supervised_observer import SupervisedObserver
 
@@ -102,6 +103,22 @@ def test_an_exporter_is_not_ready_from_the_first_blind_look_on_and_says_since_wh
     assert "rushes_desired_replicas" not in metrics
     observer.observe()
     assert served(observer, clock)[0] == (True, "ok")
+
+
+def test_what_waits_before_the_gate_is_a_stage_of_its_own() -> None:
+    observer, clock = observer_of({"decode": 1})
+    assert observer.observe()
+    assert observer.last is not None
+    observer.last = replace(
+        observer.last, gate=WaitingForGate("gate", {"assets.a": 2, "assets.b": 0}, 300.0, workers=0)
+    )
+    registry = CollectorRegistry()
+    registry.register(Exporter(observer, clock))
+    lane = {"stage": "gate", "lane": "interactive"}
+    assert registry.get_sample_value("rushes_freshness_lag_seconds", lane) == 300
+    assert registry.get_sample_value("rushes_present_replicas", {"stage": "gate"}) == 0
+    left = {"stage": "gate", "topic": "assets.a"}
+    assert registry.get_sample_value("rushes_offset_lag_records", left) == 2
 
 
 class RecordingFleet:
