@@ -12,6 +12,7 @@ from hypothesis import settings
 from benchmarks.testbed.footage import corpus
 from models.registry import ModelContext
 from models.weights.fetch import WeightsCache, pin_named
+from stream.children.scheduling import schedule_as_others_do
 from tests.support.markers import needs_marker, running_test_bears
 from tests.support.s3_server import S3Server, s3_server
 
@@ -44,6 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     running_test_bears(mark.name for mark in item.iter_markers())
+
+
+@pytest.fixture(autouse=True)
+def scheduled_as_others() -> Iterator[None]:
+    """A real-time process starves the tests beside it, and whatever it starts is one too."""
+    yield
+    assert not schedule_as_others_do(), "a library gave threads of this process real-time priority"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from decoders.ffmpeg.wanted import Wanted
 from decoders.protocol import Source
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
+from stream.children.scheduling import schedule_as_others_do
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Colour, Frames, Sample
 from stream.events.grid import sample_times
@@ -62,6 +63,7 @@ def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     write_numbered(
         path, times, time_base=base, codec=film.codec, gop=film.gop, pix_fmt=film.pix_fmt, options=film.options
     )
+    schedule_as_others_do()
     return film, path
 
 

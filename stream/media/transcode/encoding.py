@@ -10,6 +10,7 @@ import av
 import av.error
 from av.codec.context import Flags
 
+from stream.children.scheduling import schedule_as_others_do
 from stream.errors import BadMedia
 from stream.media.transcode.facts import Facts
 from stream.media.transcode.hdr import svt_parameters, x265_parameters
@@ -120,6 +121,8 @@ def picture_encoder(settings: Transcoding, facts: Facts, target: TargetPictures)
             "second: set width, height or fps",
             code="unsupported_size",
         ) from None
+    # SVT-AV1 takes real-time priority where it runs as root, and whatever else the machine does would starve.
+    schedule_as_others_do()
     return context
 
 
