@@ -10,6 +10,7 @@ from typing import Any
 import av
 from av.packet import PacketSideData
 
+from stream.children.scheduling import schedule_as_others_do
 from stream.errors import BadMedia
 from stream.media.transcode.encoding import SAMPLE_RATE, set_up_pictures, set_up_sound
 from stream.media.transcode.facts import Facts
@@ -51,6 +52,9 @@ def join(
         coded = [_pictures(parts)]
         if sound is not None:
             coded.append(_in_seconds(read(sound[1]), Fraction(1, SAMPLE_RATE)))
+        # This opens the encoders too, though the parts are coded already.
+        container.start_encoding()
+        schedule_as_others_do()
         count = 0
         for _, packet in heapq.merge(*coded, key=lambda item: item[0]):
             stream = pictures if packet.track < 0 else tracks[packet.track]
