@@ -12,7 +12,7 @@ from stream.events.base import Payload
 from stream.events.tenants import TenantRegistered, TenantRemoved
 from stream.sessions.deployment_register import announce
 from stream.sessions.state_lock import state_lock
-from stream.sessions.tenant_register import TenantRegister, read_tenants, write_tenants
+from stream.sessions.tenant_register import read_tenants, whole_register, write_tenants
 from stream.topology.ownership import TENANT_TOPICS
 from stream.topology.tenants import Tenants, tenant_topic
 from stream.topology.topics import TENANTS
@@ -108,7 +108,7 @@ class ClusterTenants:
     def tenants(self) -> Tenants:
         with self._connected() as broker:
             self._ensure(broker)
-            return _read(broker)
+            return whole_register(broker)
 
     def add(self, tenant: TenantRegistered, producers: Collection[str] = ()) -> None:
         topic, writing = tenant_topic(tenant), self.producers(tenant)
@@ -121,7 +121,7 @@ class ClusterTenants:
             )
         with self._connected() as broker:
             self._ensure(broker)
-            before = _read(broker).now.get(tenant.tenant)
+            before = whole_register(broker).now.get(tenant.tenant)
             # The limits first: they hold before anything can be written.
             announce(broker, [tenant], self._clock.now_ms(), topic=TENANTS)
             broker.ensure([topic.spec(self._partitions_of(topic.name))])
@@ -165,16 +165,6 @@ class ClusterTenants:
 
     def _ensure(self, broker: Broker) -> None:
         broker.ensure([TENANTS.spec(self._partitions_of(TENANTS.name))])
-
-
-def _read(broker: Broker) -> Tenants:
-    found = Tenants()
-    register = TenantRegister(broker, found)
-    try:
-        register.read()
-    finally:
-        register.close()
-    return found
 
 
 @contextmanager

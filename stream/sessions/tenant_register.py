@@ -109,6 +109,17 @@ class TenantRegister:
                 continue
 
 
+def whole_register(broker: Broker) -> Tenants:
+    """As the topic, which exists, says now. Raises `Unavailable`."""
+    found = Tenants()
+    register = TenantRegister(broker, found)
+    try:
+        register.read()
+    finally:
+        register.close()
+    return found
+
+
 class _Counting(Broker, Protocol):
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]: ...
 
@@ -117,13 +128,7 @@ def registered_tenants(broker: _Counting) -> list[TenantRegistered]:
     """Those of a deployment, by name; none where nobody has made the topic. Raises `Unavailable`."""
     if TENANTS.name not in broker.partition_counts([TENANTS.name]):
         return []
-    found = Tenants()
-    register = TenantRegister(broker, found)
-    try:
-        register.read()
-    finally:
-        register.close()
-    return sorted(found.now.values(), key=lambda each: each.tenant)
+    return sorted(whole_register(broker).now.values(), key=lambda each: each.tenant)
 
 
 class TenantsTopic:
