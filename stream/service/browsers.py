@@ -18,8 +18,9 @@ COOKIE = "rushes"
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 TO_PROVIDER, FROM_PROVIDER = "/sign-in/provider", "/sign-in/callback"
 # Forms without script: where they come from is checked here, and their routes check the token in the form.
-ACCESS_FORMS = tuple(f"/access/{what}" for what in ("give", "take", "team", "key", "revoke"))
-_FORMS = frozenset({SIGN_IN, SIGN_OUT, "/dead-letters/replay", *ACCESS_FORMS})
+ACCESS_FORMS = tuple(f"/access/{what}" for what in ("give", "take", "team", "key", "narrow", "revoke"))
+SAVED_FORMS = ("/saved-searches", "/saved-searches/forget")
+_FORMS = frozenset({SIGN_IN, SIGN_OUT, "/dead-letters/replay", *ACCESS_FORMS, *SAVED_FORMS})
 
 
 @dataclass(frozen=True, slots=True)

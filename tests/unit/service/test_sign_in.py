@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from stream.identity.browser_sessions import IDLE_MS
 from tests.support.service_desk import Desk, opened
 
 OURS = {"sec-fetch-site": "same-origin"}
+PAGES = Path(str(files("stream.service.page") / "templates")).glob("*.j2")
+POSTED = re.compile(r'<form (?=[^>]*method="post")[^>]*action="([^"]+)"')
+FORMS = {form for page in PAGES for form in POSTED.findall(page.read_text())}
 
 
 @pytest.fixture
@@ -127,6 +131,22 @@ def test_another_site_changes_nothing_with_the_cookie(desk: Desk, cookie: dict[s
     ):
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert desk.client.request(method, "/v1/me", headers=headers).status_code == status, headers
+
+
+def test_every_form_of_the_page_takes_the_token_of_its_session_and_nothing_less(
+    desk: Desk, cookie: dict[str, str]
+) -> None:
+    known, foreign = {"token": token(desk, cookie)}, "This did not come from a page of this service."
+    cross_site = {"sec-fetch-site": "cross-site"}
+    assert {"/access/narrow", "/saved-searches/forget"} < FORMS
+    # The last ends the session.
+    for form in (*sorted(FORMS - {"/sign-in", "/sign-out"}), "/sign-out"):
+        for headers, fields in ((OURS, {"name": "x"}), (OURS, {"token": "0" * 64}), (cross_site, known), ({}, known)):
+            refused = desk.client.post(form, data=fields, headers=cookie | headers)
+            assert (refused.status_code, foreign in refused.text) == (403, True), form
+        taken = desk.client.post(form, data=known, headers=cookie | OURS)
+        # What it lacks or may not do it is told by its route.
+        assert foreign not in taken.text, form
 
 
 def test_another_site_reads_nothing_with_the_cookie(desk: Desk, cookie: dict[str, str]) -> None:
