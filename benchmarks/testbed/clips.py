@@ -3,13 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 Pixels = npt.NDArray[np.uint8]
+_PERIOD = 50
+"""After so many frames the stripes of a scene come again."""
+_KEPT_PIXELS = 320 * 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +33,42 @@ class Clip:
         return float(self.frames / self.rate)
 
 
+class _Field(NamedTuple):
+    """Stripes without their block: uint8 [height, width, 3], the block's colour and where it begins."""
+
+    stripes: Pixels
+    block: npt.NDArray[np.int64]
+    left: int
+    top: int
+
+
 def scene_frame(scene: int, step: int, size: tuple[int, int]) -> Pixels:
     """Frame `step` of scene `scene`: uint8 [height, width, 3] RGB, a striped field with a block that moves."""
+    width, height = size
+    draw = _kept_field if width * height <= _KEPT_PIXELS else _field
+    field = draw(scene, step % _PERIOD, size)
+    edge = max(4, height // 4)
+    left = (step * max(1, width // 100) + field.left) % max(1, width - edge)
+    shown = field.stripes.copy()
+    shown[field.top : field.top + edge, left : left + edge] = field.block
+    return shown
+
+
+def _field(scene: int, step: int, size: tuple[int, int]) -> _Field:
     width, height = size
     rng = np.random.default_rng(1000 + scene)
     low, high, block = rng.permutation(np.array([[20, 30, 60], [230, 200, 40], [40, 220, 90], [200, 40, 160]]))[:3]
     angle = rng.uniform(0, np.pi)
     rows, columns = np.mgrid[0:height, 0:width]
-    phase = (columns * np.cos(angle) + rows * np.sin(angle)) / max(8, width // (3 + scene % 4)) + step * 0.02
+    phase = (columns * np.cos(angle) + rows * np.sin(angle)) / max(8, width // (3 + scene % 4)) + step / _PERIOD
     blend = (np.sin(phase * 2 * np.pi) * 0.5 + 0.5)[..., None]
-    pixels = low * (1 - blend) + high * blend
+    stripes: Pixels = (low * (1 - blend) + high * blend).astype(np.uint8)
     edge = max(4, height // 4)
-    left = int((step * max(1, width // 100) + rng.integers(width)) % max(1, width - edge))
-    top = int(rng.integers(max(1, height - edge)))
-    pixels[top : top + edge, left : left + edge] = block
-    shown: Pixels = pixels.astype(np.uint8)
-    return shown
+    return _Field(stripes, block, int(rng.integers(width)), int(rng.integers(max(1, height - edge))))
+
+
+# Drawing costs more than encoding does, and stripes are back where they were after each period.
+_kept_field = lru_cache(maxsize=4 * _PERIOD)(_field)
 
 
 def write_clip(  # one keyword for each property a test may vary
@@ -78,8 +104,9 @@ def write_clip(  # one keyword for each property a test may vary
         stream.codec_context.thread_count = 1
         stream.options = {**_quick(codec), **(options or {})}
         sound = container.add_stream("aac", rate=48_000) if audio else None
+        converter = VideoReformatter()
         for number, pixels in enumerate(_pictures(count, starts, size)):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=pix_fmt)
+            frame = converter.reformat(av.VideoFrame.from_ndarray(pixels, format="rgb24"), format=pix_fmt)
             frame.pts = shown[number]
             frame.time_base = 1 / rate
             container.mux(stream.encode(frame))

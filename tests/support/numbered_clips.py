@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -19,7 +20,7 @@ _DARK, _BRIGHT = 40, 210
 def numbered_luma(number: int) -> Pixels:
     """uint8 [64, 128]: twelve blocks that spell `number`, beside and above a texture that moves from frame to frame."""
     width, height = SIZE
-    rows, columns = np.mgrid[0:height, 0:width]
+    rows, columns = np.ogrid[0:height, 0:width]
     texture = 120 + 60 * np.sin((columns + 3 * number) / 7.0) * np.cos((rows - 2 * number) / 5.0)
     luma: Pixels = texture.astype(np.uint8)
     for bit in range(BITS):
@@ -42,8 +43,9 @@ def number_of(frame: av.VideoFrame) -> int:
 
 def numbered_frames(times: Sequence[int], time_base: Fraction, pix_fmt: str, start: int) -> Iterator[av.VideoFrame]:
     """Frame n shows `start` + n and has the pts `times[n]`."""
+    converter = VideoReformatter()
     for number, pts in enumerate(times, start):
-        frame = av.VideoFrame.from_ndarray(numbered_luma(number), format="gray8").reformat(format=pix_fmt)
+        frame = converter.reformat(av.VideoFrame.from_ndarray(numbered_luma(number), format="gray8"), format=pix_fmt)
         frame.pts, frame.time_base = pts, time_base
         yield frame
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,10 @@ import pytest
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
 from stream.cli.app import app
+from stream.cli.commands import doctor
+from stream.cli.context import Context
 from stream.cli.execution import CANNOT_RUN, DEFECT, execute, leaves, tree
+from stream.cli.rendering.checks import Check
 
 NOWHERE = "nowhere"
 """No address of a broker: commands that would serve or wait end there, once their other options are read."""
@@ -77,8 +80,21 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("PATH", str(root / "folder"))
         # It would be of this very process, and of all tests after these.
         patch.setattr("stream.runtime.priority.give_way", lambda: None)
+        patch.setattr(doctor, "_sandbox", asked_once(doctor._sandbox))
         yield root
     shutil.rmtree(root, ignore_errors=True)
+
+
+def asked_once(sandbox: Callable[[Context], Iterable[Check]]) -> Callable[[Context], Iterable[Check]]:
+    """A decode process starts for the first call: no option tells it anything."""
+    checks: list[Check] = []
+
+    def checked(shared: Context) -> Iterable[Check]:
+        if not checks:
+            checks.extend(sandbox(shared))
+        return checks
+
+    return checked
 
 
 def paths(root: Path) -> tuple[str, ...]:
@@ -139,7 +155,7 @@ COMMANDS = leaves(tree(app))
 
 
 SLOW = {("doctor",), ("search",)}
-"""Each call starts a decode process, or opens the index."""
+"""A call starts a decode process, or opens the index."""
 
 
 def cases() -> Iterator[Any]:
