@@ -200,6 +200,7 @@ class DecodePool:
                     value,
                     cpu_us=_measure(round((spent_s - before_s) * 1e6)),
                     read_bytes=_measure(answer.get("read_bytes")),
+                    priority=span.priority,
                 )
             child.busy = False
             _check_answer(child, answer, "done", waiting)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stream.errors import BadEvent
 from stream.events.arrow import from_ipc, to_ipc
-from stream.events.asset import Segment, SpanPlanned
+from stream.events.asset import Priority, Segment, SpanPlanned
 from stream.events.grid import DENSE_TICKS, segment_range
 from stream.events.ids import Int64
 from stream.events.transfer import Transfer
@@ -115,6 +115,10 @@ class Frames:
         return self.span.segment_id(self.segment)
 
     @property
+    def priority(self) -> Priority:
+        return self.span.priority
+
+    @property
     def range_ns(self) -> tuple[int, int]:
         return segment_range(self.segment, self.span.media.duration_ns)
 
@@ -179,7 +183,8 @@ class Frames:
 class EncodedFrames:
     """A `Frames` payload that a decode child has already encoded. It is passed on unparsed.
 
-    `cpu_us` and `read_bytes` are the cost of decoding since the cell before; they are not sent.
+    `cpu_us` and `read_bytes` are the cost of decoding since the cell before, and `priority` that of the asset; they are
+    not sent.
     """
 
     type: ClassVar[str] = Frames.type
@@ -190,6 +195,7 @@ class EncodedFrames:
     value: bytes
     cpu_us: int = 0
     read_bytes: int = 0
+    priority: Priority = "interactive"
 
     def partition_key(self) -> bytes:
         return self.segment_id.encode()

@@ -6,7 +6,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.broker.contract import Record
 from stream.clock import Clock, SystemClock
 from stream.events.aim import Aim
 from stream.events.annotations import Annotations
@@ -231,7 +230,7 @@ class Understanding:
             operator=lambda: DecodeOperator(self.pool, self.pool.warm),
             concurrency=children,
             # A film has all its spans here at once. A clip that comes later must not wait for them.
-            in_turn=content_of_span,
+            in_turn=True,
             throttled_by=(FRAMES.name,),
             max_unread_bytes=48 * MIB,
             resources=self._with_pool(float(children), 2 << 30),
@@ -255,6 +254,8 @@ class Understanding:
             ),
             # On a CPU larger batches gain nothing and delay the first cell.
             batch=CUDA_BATCH if on_cuda else BatchPolicy(),
+            # Nor for the frames of a film, which is decoded faster than it is understood.
+            in_turn=True,
             throttled_by=(ANNOTATIONS.name,),
             resources=Resources(cpus=float(self._model_threads), memory_bytes=4 << 30, gpus=1 if on_cuda else 0),
             role=Role.MODEL,
@@ -367,11 +368,6 @@ class CurrentLedger:
             for ledger in (self._index, self._delta)
         )
         return found | {name: Outcome.DONE for name, order in index.items() if delta.get(name) == order}
-
-
-def content_of_span(record: Record) -> bytes:
-    """Whose turn it is to be decoded, by the key of the record (`SpanPlanned.partition_key`)."""
-    return record.key.rpartition(b"/")[0]
 
 
 def _divided(launch: Launch, stage: str, shards: int) -> Launch:

@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+BATCH_SHARE = 0.2
+"""Of the turns, where interactive work waits too."""
+
 
 class Hop(NamedTuple):
     """A stage on the way of planned cells. It reads `topic`, where stage `after` puts them. `failures`: it also
@@ -27,7 +30,7 @@ class AdmissionPolicy:
     assets, the number that of short ones (ADR 0026). One asset may overdraw the credit, and counts for
     no more than `asset_credit`. The batch lane alone leaves
     half of the common limits free. Where interactive assets wait too, it gets `batch_share` of the turns and of what is
-    outstanding, and so of the later stages, which work in order of arrival. `record_cost` is the cost of an inspection;
+    outstanding, and so of the later stages. `record_cost` is the cost of an inspection;
     no part counts less. A part is outstanding until a stage of `settled_by` or a failure reports it, or until it is
     known to be lost on its `way`; the topology sets both. A tenant without a report for `lease_s` of real time has
     nothing outstanding.
@@ -38,7 +41,7 @@ class AdmissionPolicy:
     tenant_assets: float = math.inf
     assets: float = math.inf
     asset_credit: float = math.inf
-    batch_share: float = 0.2
+    batch_share: float = BATCH_SHARE
     quantum: float = 10.0
     record_cost: float = 1.0
     settled_by: tuple[str, ...] = ()

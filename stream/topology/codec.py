@@ -19,6 +19,7 @@ from stream.events.base import Event, Identified, Payload, Position, new_tracepa
 from stream.events.dead_letter import REPLAY_HEADER, replay_of
 from stream.events.ids import MAX_ID_BYTES, asset_key, chosen_name, is_name, is_tenant
 from stream.topology.first_append import appended_header, first_append_ms
+from stream.topology.lanes import lane_header
 from stream.topology.ownership import Ownership, owner_of
 from stream.topology.topics import Topic
 
@@ -70,9 +71,8 @@ def encode(event: Event, topic: Topic | None = None) -> Encoded:
     }
     message = to_binary(CloudEvent(attributes, event.data.to_bytes()), _FORMAT)
     replay = {REPLAY_HEADER: event.replay_of.encode()} if event.replay_of else {}
-    return Encoded(
-        _key(event, topic), message.value, {**message.headers, **replay, **appended_header(event.first_append_ms)}
-    )
+    own = {**replay, **appended_header(event.first_append_ms), **lane_header(event.data)}
+    return Encoded(_key(event, topic), message.value, {**message.headers, **own})
 
 
 def _key(event: Event, topic: Topic | None) -> bytes:

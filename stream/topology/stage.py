@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol
 
 from typing_extensions import TypeVar
 
-from stream.broker.contract import Record
 from stream.errors import StageError
 from stream.events.base import Event, Payload
 from stream.topology.admission_policy import AdmissionPolicy
@@ -123,7 +122,8 @@ class Stage:
     writer. The stage does not pull while one of its `throttled_by` topics holds more than `max_unread_bytes` that some
     consuming stage has not acknowledged. With `admission` it reads ahead and serves tenants in turn, one record at a
     time. Records of `urgent_sources`, some of its sources, go before all others, in batches of their own. With
-    `in_turn`, which says whose a record is, owners take turns, one record at a time.
+    `in_turn` it reads ahead too: lanes and tenants take turns, and so do the subjects of each tenant, record by record;
+    a subject that had no turn yet does not wait for what others sent into a topic of `throttled_by`.
 
     Its work is counted in `unit`. It reports progress if one of its targets carries progress (see `Topology.reports`).
     With `settles`, its report ends the work of a part. `in_order`: where the broker refuses an output, what followed it
@@ -139,7 +139,7 @@ class Stage:
     concurrency: int = 1
     max_replicas: int | None = None
     urgent_sources: tuple[str, ...] = ()
-    in_turn: Callable[[Record], bytes] | None = None
+    in_turn: bool = False
     throttled_by: tuple[str, ...] = ()
     max_unread_bytes: int = 64 * 1024 * 1024
     resources: Resources = field(default_factory=Resources)

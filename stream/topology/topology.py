@@ -159,8 +159,8 @@ class Topology:
             yield f"serves {', '.join(sorted(strange))} first, which it does not read"
         if stage.urgent_sources and stage.admission is not None:
             yield "admits, so turns decide the order and not its sources"
-        if stage.in_turn and (stage.urgent_sources or stage.admission is not None or stage.batch.max_records > 1):
-            yield "takes its records in turn: one at a time, and neither by admission nor by source"
+        if stage.in_turn and (stage.urgent_sources or stage.admission is not None or stage.batch.min_interval_s):
+            yield "takes its records in turn: neither by admission nor by source, and without a pace"
         for source in stage.sources:
             if source not in self._known:
                 yield f"reads the unknown topic {source!r}"

@@ -49,8 +49,8 @@ class Planning(Protocol):
 def queue_of(context: StageContext) -> Queue:
     """The queue that holds the stage's records until their first attempt. Raises `ValueError`."""
     stage, operator = context.stage, context.operator
-    if stage.in_turn is not None:
-        return InTurn(stage.in_turn)
+    if stage.in_turn:
+        return InTurn(stage.batch)
     if stage.admission is None:
         return UrgentFirst(stage.batch, stage.urgent_sources) if stage.urgent_sources else BatchQueue(stage.batch)
     admission = Admission(stage, stage.admission, context.topics, context.decoder, context.clock)
@@ -152,6 +152,9 @@ class Admission:
         return len(self) < self.capacity and self.bytes < self.max_bytes
 
     def quick(self) -> None: ...
+
+    def hold_back(self, held: bool) -> bool:  # noqa: ARG002 - credit says what waits
+        return False
 
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
         """The unchanged outputs. Each plan among them is charged to the tenant of `work`."""

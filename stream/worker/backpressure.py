@@ -33,6 +33,8 @@ class Throttle:
         self._asked_s = float("-inf")
         self._asked_at_bytes = 0
         self._blocked = False
+        self.full = False
+        """Whether so much is unread that nothing at all may be sent: twice the limit."""
 
     def due(self, now_s: float, sent_bytes: int) -> bool:
         """Whether it is time to ask the broker. `sent_bytes`: all bytes that this worker has sent."""
@@ -52,6 +54,7 @@ class Throttle:
             self._asked_s, self._asked_at_bytes = now_s, sent_bytes
             unread_bytes = max(self._ask(topic) for topic in self._groups)
             self._blocked = unread_bytes + unsettled_bytes > self._limit_bytes
+            self.full = unread_bytes + unsettled_bytes > 2 * self._limit_bytes
         return self._blocked
 
     def _ask(self, topic: str) -> int:

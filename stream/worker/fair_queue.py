@@ -9,7 +9,7 @@ Using Deficit Round Robin", SIGCOMM 1995).
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from stream.events.asset import Outcome
@@ -69,14 +69,60 @@ class Claim(NamedTuple):
     subject: str
 
 
-class FairQueue(Generic[T]):
-    """Items by lane and tenant: in order within a tenant and lane, fair between tenants, shared between lanes."""
+Among = Callable[[Claim], bool]
 
-    def __init__(self, *, quantum: float, batch_share: float) -> None:
+
+def _all(_claim: Claim) -> bool:
+    return True
+
+
+class _Line(Generic[T]):
+    """What waits of one tenant in one lane: by arrival, or one item of each subject after the other. Never empty for
+    long: the queue drops a line that is.
+    """
+
+    def __init__(self, *, subjects_in_turn: bool) -> None:
+        self._in_turn = subjects_in_turn
+        self._flows: dict[str, deque[tuple[Claim, T]]] = {}  # by subject, or all in one; who is next comes first
+
+    def __bool__(self) -> bool:
+        return bool(self._flows)
+
+    def __iter__(self) -> Iterator[tuple[Claim, T]]:
+        return (entry for flow in self._flows.values() for entry in flow)
+
+    def add(self, claim: Claim, item: T, *, first: bool) -> None:
+        key = claim.subject if self._in_turn else ""
+        if first:
+            flow = self._flows.pop(key, deque())
+            flow.appendleft((claim, item))
+            self._flows = {key: flow, **self._flows}
+        else:
+            self._flows.setdefault(key, deque()).append((claim, item))
+
+    def has(self, among: Among) -> bool:
+        return among is _all or any(among(flow[0][0]) for flow in self._flows.values())
+
+    def take(self, among: Among) -> tuple[Claim, T]:
+        key = next(key for key, flow in self._flows.items() if among(flow[0][0]))
+        flow = self._flows.pop(key)
+        taken = flow.popleft()
+        if flow:
+            self._flows[key] = flow
+        return taken
+
+
+class FairQueue(Generic[T]):
+    """Items by lane and tenant: fair between tenants, shared between lanes; within a tenant and lane in order, or
+    subjects in turn. `among` of its methods: what may be given now, by the first item of a subject.
+    """
+
+    def __init__(self, *, quantum: float, batch_share: float, subjects_in_turn: bool = False) -> None:
         shares: Mapping[Lane, float] = {"interactive": 1.0 - batch_share, "batch": batch_share}
+        self._in_turn = subjects_in_turn
         self._lanes: RoundRobin[Lane] = RoundRobin(lambda lane: 4 * quantum * shares[lane])
         self._tenants: dict[Lane, RoundRobin[str]] = {lane: RoundRobin(lambda _: quantum) for lane in LANES}
-        self._waiting: dict[Lane, dict[str, deque[tuple[Claim, T]]]] = {lane: {} for lane in LANES}
+        self._waiting: dict[Lane, dict[str, _Line[T]]] = {lane: {} for lane in LANES}
         self._held: dict[tuple[str, str], tuple[Lane, int]] = {}  # the lane of a subject and how many of its items wait
         self._count = 0
 
@@ -89,31 +135,32 @@ class FairQueue(Generic[T]):
         lane, count = self._held.get((claim.tenant, claim.subject), (claim.lane, 0))
         self._held[claim.tenant, claim.subject] = (lane, count + 1)
         claim = claim._replace(lane=lane)
-        queue = self._waiting[lane].setdefault(claim.tenant, deque())
-        (queue.appendleft if first else queue.append)((claim, item))
+        waiting = self._waiting[lane]
+        if claim.tenant not in waiting:
+            waiting[claim.tenant] = _Line(subjects_in_turn=self._in_turn)
+        waiting[claim.tenant].add(claim, item, first=first)
         self._count += 1
 
     def waits(self, lane: Lane) -> bool:
         return bool(self._waiting[lane])
 
-    def may_any(self, may: Callable[[str, Lane], bool]) -> bool:
+    def may_any(self, may: Callable[[str, Lane], bool], among: Among = _all) -> bool:
         """Whether `take` would return an item."""
-        return any(may(tenant, lane) for lane in LANES for tenant in self._waiting[lane])
+        return any(self._may(may, among, tenant, lane) for lane in LANES for tenant in self._waiting[lane])
 
-    def take(self, may: Callable[[str, Lane], bool]) -> tuple[Claim, T] | None:
+    def take(self, may: Callable[[str, Lane], bool], among: Among = _all) -> tuple[Claim, T] | None:
         """The next item among tenants that have credit; None if none has. Call `charge` once its cost is known."""
         lane = self._lanes.next(
             [lane for lane in LANES if self._waiting[lane]],
-            lambda lane: any(may(tenant, lane) for tenant in self._waiting[lane]),
+            lambda lane: any(self._may(may, among, tenant, lane) for tenant in self._waiting[lane]),
         )
         if lane is None:
             return None
         waiting = self._waiting[lane]
-        tenant = self._tenants[lane].next(waiting, lambda tenant: may(tenant, lane))
+        tenant = self._tenants[lane].next(waiting, lambda tenant: self._may(may, among, tenant, lane))
         assert tenant is not None, "a tenant of this lane has credit"
-        queue = waiting[tenant]
-        claim, item = queue.popleft()
-        if not queue:
+        claim, item = waiting[tenant].take(among)
+        if not waiting[tenant]:
             del waiting[tenant]
         self._release(claim)
         return claim, item
@@ -124,7 +171,7 @@ class FairQueue(Generic[T]):
 
     def drop(self, gone: Callable[[T], bool]) -> list[T]:
         """Remove and return the items for which `gone` is true."""
-        kept = [(claim, item) for lane in LANES for queue in self._waiting[lane].values() for claim, item in queue]
+        kept = [entry for lane in LANES for line in self._waiting[lane].values() for entry in line]
         self._waiting = {lane: {} for lane in LANES}
         self._held.clear()
         self._count = 0
@@ -135,6 +182,9 @@ class FairQueue(Generic[T]):
             else:
                 self.add(item, claim)
         return dropped
+
+    def _may(self, may: Callable[[str, Lane], bool], among: Among, tenant: str, lane: Lane) -> bool:
+        return may(tenant, lane) and self._waiting[lane][tenant].has(among)
 
     def _release(self, claim: Claim) -> None:
         self._count -= 1

@@ -1,65 +1,111 @@
-"""The queue of a stage whose records take turns: one of each owner, whatever waited before."""
+"""The queue of a stage whose records take turns: lanes and tenants in turn, and of each tenant its subjects in turn."""
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from stream.broker.contract import Record
+from stream.topology.admission_policy import BATCH_SHARE
+from stream.topology.lanes import Lane, lane_told
+from stream.topology.stage import BatchPolicy
+from stream.worker.dead_letters import identity
+from stream.worker.fair_queue import Claim, FairQueue
 from stream.worker.queues import PlainQueue
 from stream.worker.urgent_first import READ_AHEAD_BYTES, READ_AHEAD_RECORDS
 from stream.worker.work import Work
 
+REMEMBERED = 4096
+"""How many subjects are remembered that had a turn. One that is forgotten may pass the others once more."""
+
 
 class InTurn(PlainQueue):
-    """Gives one record at a time: the first of each owner, then the second of each. A new owner waits for one turn of
-    those that are there, so a short asset does not wait for all of a long one.
+    """Gives the first record of each subject, then the second of each, and a new subject is among the next: a short
+    asset does not wait for all of a long one. A turn is a record, whatever it costs. Lanes have the shares that they
+    have where they are admitted. A batch is ready when it is full, or `max_wait_s` after the first record came.
     """
 
-    def __init__(self, owner: Callable[[Record], bytes]) -> None:
-        self._owner = owner
-        self._waiting: dict[bytes, deque[tuple[Work, int]]] = {}  # the next owner comes first
-        self._records = 0
+    def __init__(self, policy: BatchPolicy) -> None:
+        self._policy = policy
+        self._queue: FairQueue[tuple[Work, int]] = FairQueue(
+            quantum=1.0, batch_share=BATCH_SHARE, subjects_in_turn=True
+        )
+        self._served: dict[tuple[str, str], None] = {}
+        self._held = False
+        self._due_s = float("-inf")
         self.bytes = 0
         # Room for all that a long asset may have sent: a full queue stops reading, and what is short could not come.
         self.capacity = self.in_hand = READ_AHEAD_RECORDS
         self.max_bytes = READ_AHEAD_BYTES
 
     def __len__(self) -> int:
-        return self._records
+        return len(self._queue)
 
-    def add(self, item: Work, *, size: int, now_s: float) -> None:  # noqa: ARG002 - turns decide the order, not time
-        self._waiting.setdefault(self._owner(item.record), deque()).append((item, size))
-        self._count(1, size)
+    def add(self, item: Work, *, size: int, now_s: float) -> None:
+        if not len(self._queue):
+            self._due_s = now_s + self._policy.max_wait_s
+        self._queue.add((item, size), _claim(item))
+        self.bytes += size
 
     def put_back(self, items: Sequence[tuple[Work, int]]) -> None:
-        """It was their turn, so they come first."""
+        """It was their turn, so they come first, and at once."""
         for work, size in reversed(items):
-            owner = self._owner(work.record)
-            mine = self._waiting.pop(owner, deque())
-            mine.appendleft((work, size))
-            self._waiting = {owner: mine, **self._waiting}
-            self._count(1, size)
+            claim = _claim(work)
+            self._served.pop((claim.tenant, claim.subject), None)
+            self._queue.add((work, size), claim, first=True)
+            self._due_s = float("-inf")
+            self.bytes += size
 
     def due_s(self) -> float | None:
-        return float("-inf") if self._records else None
+        if not self._queue.may_any(_any, self._may):
+            return None
+        return float("-inf") if self._full() else self._due_s
 
-    def ready(self, now_s: float) -> bool:  # noqa: ARG002
-        return self._records > 0
+    def ready(self, now_s: float) -> bool:
+        due_s = self.due_s()
+        return due_s is not None and due_s <= now_s
 
-    def take(self, now_s: float) -> list[Work]:  # noqa: ARG002
-        if not self._records:
-            return []
-        owner = next(iter(self._waiting))
-        mine = self._waiting.pop(owner)
-        work, size = mine.popleft()
-        if mine:
-            self._waiting[owner] = mine
-        self._count(-1, -size)
-        return [work]
+    def take(self, now_s: float) -> list[Work]:
+        batch: list[Work] = []
+        if not self.ready(now_s):
+            return batch
+        size = 0
+        while len(batch) < self._policy.max_records and size < self._policy.max_bytes:
+            taken = self._queue.take(_any, self._may)
+            if taken is None:
+                break
+            claim, (work, item_size) = taken
+            self._queue.charge(claim, 1.0)
+            self._remember(claim)
+            batch.append(work)
+            size += item_size
+        self.bytes -= size
+        self._due_s = now_s + self._policy.max_wait_s
+        return batch
 
     def low(self) -> bool:
         """Always while something fits: whose turn it is shows only once it was read."""
-        return self._records < self.capacity and self.bytes < self.max_bytes
+        return len(self._queue) < self.capacity and self.bytes < self.max_bytes
 
-    def _count(self, records: int, size: int) -> None:
-        self._records += records
-        self.bytes += size
+    def hold_back(self, held: bool) -> bool:
+        """Newcomers do not wait until what others sent is read."""
+        self._held = held
+        return held and self._queue.may_any(_any, self._may)
+
+    def _may(self, claim: Claim) -> bool:
+        return not self._held or (claim.tenant, claim.subject) not in self._served
+
+    def _remember(self, claim: Claim) -> None:
+        self._served.pop((claim.tenant, claim.subject), None)
+        self._served[claim.tenant, claim.subject] = None
+        if len(self._served) > REMEMBERED:
+            del self._served[next(iter(self._served))]
+
+    def _full(self) -> bool:
+        return len(self._queue) >= self._policy.max_records or self.bytes >= self._policy.max_bytes
+
+
+def _claim(work: Work) -> Claim:
+    """By the headers of the record: its value may be megabytes."""
+    who = identity(work.record, None)
+    return Claim(who.tenant, lane_told(work.record.headers), who.asset_id)
+
+
+def _any(_tenant: str, _lane: Lane) -> bool:
+    return True

@@ -190,7 +190,9 @@ class Worker:
         self._pauses.throttle(blocked=blocked)
         if blocked:
             self._settlement.settle(consumer, force=True)
-        return blocked
+        # Nobody is held up by what a newcomer sends: those who read take turns too.
+        passes = self._queue.hold_back(blocked)
+        return blocked and (self._throttle.full or not passes)
 
     def _receive(self, consumer: Consumer, now_s: float, timeout_s: float) -> int:
         """Returns how many records were received."""

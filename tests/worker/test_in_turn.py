@@ -1,52 +1,71 @@
 """A stage whose records take turns: what came late waits for one record of the others, and nothing is lost."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from benchmarks.testbed.cells import span
-from stream.broker.contract import Record
-from stream.clock import SystemClock
+import pytest
+
 from stream.errors import Unavailable
+from stream.events.asset import AssetDeleted
 from stream.events.base import Event
-from stream.pipelines.understanding import content_of_span
 from stream.topology.codec import encode
-from tests.support.worker_kit import Kit, asset_id
-
-
-def owner(record: Record) -> bytes:
-    return record.key.partition(b"-")[0]
+from stream.topology.lanes import LANE_HEADER
+from stream.topology.stage import BatchPolicy
+from stream.topology.topics import ANNOTATIONS
+from tests.support.worker_kit import Kit, asset_id, echo
 
 
 class Turns(Kit):
-    """While the first record is worked on, `late` ones come."""
+    """While the first records are worked on, `late` ones come. The subject of a record is its name up to a hyphen."""
 
-    def __init__(self, *late: str, refused: int = 0) -> None:
-        super().__init__(self._script)
-        self._late, self._refused = late, refused
+    def __init__(self, *late: str, refused: int = 0, echoes: bool = False, **changes: Any) -> None:
+        super().__init__(self._script, throttled_by=(ANNOTATIONS.name,) if echoes else ())
+        self._late, self._refused, self._echoes = late, refused, echoes
         self.seen: list[str] = []
-        self.worker = self.new_worker(in_turn=owner)
+        self.worker = self.new_worker(in_turn=True, **changes)
+
+    def ask(self, *names: str, tenant: str = "acme", headers: dict[str, bytes] | None = None) -> None:
+        for name in names:
+            subject = name.partition("-")[0]
+            record = encode(Event(AssetDeleted(asset_id=name), tenant, "p", subject, self.clock.now_ms(), id=name))
+            self.send(record.value, {**record.headers, **(headers or {})}, key=record.key)
 
     def _script(self, events: Sequence[Event]) -> Iterable[Event]:
         late, self._late = self._late, ()
-        self.publish(*late)
+        self.ask(*late)
         self.seen += [asset_id(event) for event in events]
         if self._refused:
             self._refused -= 1
             raise Unavailable("the source does not answer", code="source_unavailable")
-        return ()
+        return echo(events) if self._echoes else ()
 
 
 def test_a_clip_does_not_wait_for_all_of_a_film() -> None:
     kit = Turns("clip-0", "clip-1", "other-0")
-    kit.publish(*(f"film-{number}" for number in range(300)))
+    kit.ask(*(f"film-{number}" for number in range(300)))
     kit.settle(steps=1000)
     assert kit.seen[:7] == ["film-0", "film-1", "clip-0", "other-0", "film-2", "clip-1", "film-3"]
     assert sorted(kit.seen) == sorted({*kit.seen}) and len(kit.seen) == 303
     assert kit.pending() == 0
 
 
+def test_tenants_and_lanes_have_their_shares() -> None:
+    kit = Turns()
+    for number in range(20):
+        kit.ask(f"a{number}-0", tenant="acme")
+    kit.ask(*(f"film-{number}" for number in range(20)), tenant="globex")
+    kit.ask(*(f"old-{number}" for number in range(20)), tenant="initech", headers={LANE_HEADER: b"batch"})
+    kit.settle(steps=1000)
+    first = Counter(name.rstrip("-0123456789") for name in kit.seen[:20])
+    # One subject has as many turns as twenty of another tenant; the batch lane a fifth of all.
+    assert first == {"a": 8, "film": 8, "old": 4}
+    assert len(kit.seen) == 60 and kit.pending() == 0
+
+
 def test_what_comes_back_after_an_outage_is_next() -> None:
     kit = Turns("clip-0", refused=1)
-    kit.publish("film-0", "film-1")
+    kit.ask("film-0", "film-1")
     kit.settle()
     kit.clock.advance(60)
     kit.settle()
@@ -54,10 +73,31 @@ def test_what_comes_back_after_an_outage_is_next() -> None:
     assert kit.pending() == 0
 
 
-def test_the_spans_of_one_content_have_one_turn() -> None:
-    def owner_of(asset: str, segment: int) -> bytes:
-        data = span(segment, 60_000_000_000, asset_id=asset)
-        record = encode(Event(data, "t", "p", asset, SystemClock().now_ms()))
-        return content_of_span(Record("spans", 0, 0, record.key, record.value, dict(record.headers), 0))
+def test_batches_are_full_or_due_and_mix_who_waits() -> None:
+    kit = Turns(batch=BatchPolicy(max_records=4, max_wait_s=1.0))
+    kit.ask("film-0", "film-1", "film-2", "film-3", "film-4", "clip-0")
+    kit.settle()
+    assert kit.operator.calls == [["film-0", "clip-0", "film-1", "film-2"]]
+    kit.clock.advance(1.0)
+    kit.settle()
+    assert kit.operator.calls[1:] == [["film-3", "film-4"]]
+    assert kit.pending() == 0
 
-    assert owner_of("film", 0) == owner_of("film", 5) != owner_of("clip", 0)
+
+@pytest.mark.parametrize(("limit", "passes"), [(1, False), (700, True)], ids=["far behind", "behind"])
+def test_a_newcomer_does_not_wait_until_what_others_sent_is_read(limit: int, passes: bool) -> None:
+    """Unless twice as much is unread as may be."""
+    kit = Turns(echoes=True, max_unread_bytes=limit)
+    kit.ask(*(f"film-{number}" for number in range(9)))
+    kit.settle(steps=1000)
+    before = len(kit.seen)
+    assert 0 < before < 9, "the throttle holds"
+    kit.ask("clip-0", "clip-1")
+    kit.settle(steps=1000)
+    assert kit.seen[before:] == (["clip-0"] if passes else [])
+    for _ in range(20):
+        kit.outputs()
+        kit.clock.advance(60)
+        kit.settle(steps=1000)
+    assert sorted(kit.seen) == sorted({*kit.seen}) and len(kit.seen) == 11
+    assert kit.pending() == 0

@@ -47,8 +47,8 @@ def test_a_sound_topology_knows_its_topics_and_readers() -> None:
         ((PLAN, DECODE, replace(SINK, concurrency=0)), "has no worker"),
         ((PLAN, replace(DECODE, urgent_sources=(ASSETS.name,)), SINK), "serves assets first, which it does not read"),
         (
-            (PLAN, replace(DECODE, in_turn=lambda record: record.key, urgent_sources=(SPANS.name,)), SINK),
-            "takes its records in turn: one at a time, and neither by admission nor by source",
+            (PLAN, replace(DECODE, in_turn=True, urgent_sources=(SPANS.name,)), SINK),
+            "takes its records in turn: neither by admission nor by source",
         ),
         ((replace(PLAN, throttled_by=(PROGRESS.name,)), DECODE, SINK), "throttled by 'progress', which nothing reads"),
         ((replace(PLAN, throttled_by=("nowhere",)), DECODE, SINK), "throttled by 'nowhere', which nothing reads"),
