@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -169,7 +169,7 @@ class DecodePool:
                 code="too_slow",
             ) from None
 
-    def decode(self, span: SpanPlanned) -> Iterator[EncodedFrames]:
+    def decode(self, span: SpanPlanned) -> Generator[EncodedFrames]:
         """Yields one encoded `Frames` per cell, ascending, when it is complete. Errors name the undelivered cells."""
         waiting = list(range(span.first_segment, span.end_segment))
         run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)

@@ -16,7 +16,7 @@ from stream.topology.stage import Stage
 from stream.topology.topics import Topic
 from stream.worker.context import StageContext
 from stream.worker.dead_letters import identity
-from stream.worker.fair_queue import Claim, Credits, FairQueue
+from stream.worker.fair_queue import Claim, Credits, FairQueue, Place
 from stream.worker.in_turn import InTurn
 from stream.worker.outstanding import Outstanding, PartName
 from stream.worker.queues import BatchQueue, Queue
@@ -123,7 +123,7 @@ class Admission:
 
     def put_back(self, items: Sequence[tuple[Work, int]]) -> None:
         for item, size in reversed(items):
-            self._add(item, size, first=True)
+            self._add(item, size, place="next")
 
     def due_s(self) -> float | None:
         """While records wait for credit: the time of the next look at `progress`."""
@@ -153,8 +153,10 @@ class Admission:
 
     def quick(self) -> None: ...
 
-    def hold_back(self, held: bool) -> bool:  # noqa: ARG002 - credit says what waits
+    def newcomer(self) -> bool:
         return False
+
+    def hold_back(self, held: bool) -> None: ...
 
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
         """The unchanged outputs. Each plan among them is charged to the tenant of `work`."""
@@ -184,9 +186,9 @@ class Admission:
         self.bytes -= sum(size for _, size in dropped)
         return len(dropped)
 
-    def _add(self, work: Work, size: int, *, first: bool = False) -> None:
+    def _add(self, work: Work, size: int, *, place: Place = "last") -> None:
         claim = self._claim(work)
-        self._queue.add((work, size), claim, first=first)
+        self._queue.add((work, size), claim, place=place)
         self.bytes += size
 
     def _claim(self, work: Work) -> Claim:

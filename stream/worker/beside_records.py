@@ -1,4 +1,6 @@
-"""What an operator may do besides turning records into events: work on one for long, and act by the time alone."""
+"""What an operator may do besides turning records into events: work on one for long or in pieces, and act by the time
+alone.
+"""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -29,6 +31,26 @@ class LongWork(Protocol):
     """An operator whose work on one record may take longer than a broker waits for a silent member."""
 
     def work_with(self, at_work: AtWork) -> None:
+        """Called once, before `open`."""
+
+
+class Division(Protocol):
+    """Of the record in hand, among turns. From the worker's thread."""
+
+    def done(self) -> int:
+        """How many pieces were done in earlier turns; their outputs are sent."""
+
+    def gives_way(self, done: int) -> bool:
+        """Whether somebody waits who had no turn yet. `done` pieces are done, and their outputs are sent. After True
+        the operator ends its outputs at once; it gets the record again for the rest.
+        """
+
+
+@runtime_checkable
+class DividedWork(Protocol):
+    """An operator that may stop between pieces of a record. Only where subjects take turns (`Stage.in_turn`)."""
+
+    def divide_with(self, division: Division) -> None:
         """Called once, before `open`."""
 
 

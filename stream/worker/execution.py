@@ -1,6 +1,6 @@
 """Runs batches through the operator. A batch that fails is halved until each faulty record stands alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from stream.broker.contract import Delivery
 from stream.errors import Fatal, Unavailable
@@ -29,7 +29,9 @@ class Execution:
         membership: Membership,
         pauses: Pauses,
         interruptions: Interruptions,
+        newcomer: Callable[[], bool],
     ) -> None:
+        """`newcomer`: looks whether a record waits before which the one in hand should stop."""
         self._context = context
         self._queue = queue
         self._outputs = outputs
@@ -37,6 +39,8 @@ class Execution:
         self._membership = membership
         self._pauses = pauses
         self._interruptions = interruptions
+        self._newcomer = newcomer
+        self._in_hand: Work | None = None  # that is tried alone
         self._singly = context.stage.batch.max_records == 1
         self._sent: list[Delivery] = []  # outputs of the record that is tried alone
         self._now_s = float("-inf")  # after the last attempt
@@ -52,9 +56,13 @@ class Execution:
         parts[:] = parts_of(taken, self._context.decoder, singly=self._singly)
         while parts and not self._interruptions.overdue():
             part = parts[-1]
+            self._in_hand = part[0] if len(part) == 1 else None
             # A new list for each part: deliveries of an earlier record must not delay the settlement of this one.
-            self._sent = []
+            self._sent = [*part[0].sent] if self._in_hand else []
             error = part[0].error or self._attempt(part)
+            if part[0].gave_way:
+                part[0].sent = self._sent
+                return
             if error is not None and len(part) > 1:
                 parts[-1:] = self._errors.split(part, error)
                 continue
@@ -65,6 +73,19 @@ class Execution:
             parts.pop()
             if self._singly and self._interruptions.over(self._now_s, until_s):
                 break
+
+    def done(self) -> int:
+        """`Division.done`."""
+        return self._in_hand.pieces if self._in_hand is not None else 0
+
+    def gives_way(self, done: int) -> bool:
+        """`Division.gives_way`."""
+        work = self._in_hand
+        # One that may have killed its reader is tried with nothing else in flight, and one that failed goes first.
+        if work is None or work.alone or work.record.deaths is not None or not self._newcomer():
+            return False
+        work.pieces, work.gave_way = done, True
+        return True
 
     def _attempt(self, works: Sequence[Work]) -> Exception | None:
         """Run the operator and send its outputs. Returns an error that belongs to the records; raises any other."""
@@ -88,9 +109,11 @@ class Execution:
         return None
 
     def _streamed(self, outputs: Iterable[Event]) -> list[Delivery] | None:
-        """Send outputs as the operator yields them; None if the deadline of the drain stopped the work."""
+        """Send outputs as the operator yields them; None if the work was stopped by the deadline of the drain, or
+        before a newcomer.
+        """
         for output in outputs:
             if self._interruptions.overdue():
                 return None
             self._sent.append(self._outputs.send(output))
-        return self._sent
+        return None if self._in_hand is not None and self._in_hand.gave_way else self._sent

@@ -10,7 +10,7 @@ Using Deficit Round Robin", SIGCOMM 1995).
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from stream.events.asset import Outcome
 from stream.events.base import Payload
@@ -70,6 +70,7 @@ class Claim(NamedTuple):
 
 
 Among = Callable[[Claim], bool]
+Place = Literal["last", "next", "next of its subject"]
 
 
 def _all(_claim: Claim) -> bool:
@@ -91,14 +92,17 @@ class _Line(Generic[T]):
     def __iter__(self) -> Iterator[tuple[Claim, T]]:
         return (entry for flow in self._flows.values() for entry in flow)
 
-    def add(self, claim: Claim, item: T, *, first: bool) -> None:
+    def add(self, claim: Claim, item: T, place: Place) -> None:
         key = claim.subject if self._in_turn else ""
-        if first:
-            flow = self._flows.pop(key, deque())
-            flow.appendleft((claim, item))
+        if place == "last":
+            self._flows.setdefault(key, deque()).append((claim, item))
+            return
+        flow = self._flows.pop(key, deque())
+        flow.appendleft((claim, item))
+        if place == "next":
             self._flows = {key: flow, **self._flows}
         else:
-            self._flows.setdefault(key, deque()).append((claim, item))
+            self._flows[key] = flow
 
     def has(self, among: Among) -> bool:
         return among is _all or any(among(flow[0][0]) for flow in self._flows.values())
@@ -129,8 +133,10 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
-    def add(self, item: T, claim: Claim, *, first: bool = False) -> None:
-        """An item waits where other items of its subject wait. `first`: it was taken before and is put back."""
+    def add(self, item: T, claim: Claim, *, place: Place = "last") -> None:
+        """An item waits where other items of its subject wait. One that was taken and is put back is `next`; or next of
+        its subject, whose turn is over.
+        """
         # Two lanes would reorder the events of one subject, such as a publication and its deletion.
         lane, count = self._held.get((claim.tenant, claim.subject), (claim.lane, 0))
         self._held[claim.tenant, claim.subject] = (lane, count + 1)
@@ -138,7 +144,7 @@ class FairQueue(Generic[T]):
         waiting = self._waiting[lane]
         if claim.tenant not in waiting:
             waiting[claim.tenant] = _Line(subjects_in_turn=self._in_turn)
-        waiting[claim.tenant].add(claim, item, first=first)
+        waiting[claim.tenant].add(claim, item, place)
         self._count += 1
 
     def waits(self, lane: Lane) -> bool:

@@ -17,8 +17,9 @@ REMEMBERED = 4096
 
 class InTurn(PlainQueue):
     """Gives the first record of each subject, then the second of each, and a new subject is among the next: a short
-    asset does not wait for all of a long one. A turn is a record, whatever it costs. Lanes have the shares that they
-    have where they are admitted. A batch is ready when it is full, or `max_wait_s` after the first record came.
+    asset does not wait for all of a long one. A turn is a record, or the pieces of it until it gives way. Lanes have
+    the shares that they have where they are admitted. A batch is ready when it is full, or `max_wait_s` after the first
+    record came.
     """
 
     def __init__(self, policy: BatchPolicy) -> None:
@@ -44,11 +45,13 @@ class InTurn(PlainQueue):
         self.bytes += size
 
     def put_back(self, items: Sequence[tuple[Work, int]]) -> None:
-        """It was their turn, so they come first, and at once."""
+        """It was their turn, so they come first, and at once; those that gave way come first of their subject only."""
         for work, size in reversed(items):
             claim = _claim(work)
-            self._served.pop((claim.tenant, claim.subject), None)
-            self._queue.add((work, size), claim, first=True)
+            if not work.gave_way:
+                self._served.pop((claim.tenant, claim.subject), None)
+            self._queue.add((work, size), claim, place="next of its subject" if work.gave_way else "next")
+            work.gave_way = False
             self._due_s = float("-inf")
             self.bytes += size
 
@@ -83,13 +86,17 @@ class InTurn(PlainQueue):
         """Always while something fits: whose turn it is shows only once it was read."""
         return len(self._queue) < self.capacity and self.bytes < self.max_bytes
 
-    def hold_back(self, held: bool) -> bool:
-        """Newcomers do not wait until what others sent is read."""
+    def newcomer(self) -> bool:
+        return self._queue.may_any(_any, self._is_new)
+
+    def hold_back(self, held: bool) -> None:
         self._held = held
-        return held and self._queue.may_any(_any, self._may)
 
     def _may(self, claim: Claim) -> bool:
-        return not self._held or (claim.tenant, claim.subject) not in self._served
+        return not self._held or self._is_new(claim)
+
+    def _is_new(self, claim: Claim) -> bool:
+        return (claim.tenant, claim.subject) not in self._served
 
     def _remember(self, claim: Claim) -> None:
         self._served.pop((claim.tenant, claim.subject), None)

@@ -68,6 +68,7 @@ class Outputs:
         for work in works:
             # An event of frames is megabytes, and the record is enough to do the work again.
             work.event = None
+            work.pieces, work.sent = 0, []  # if it is to be done again, then as a whole
         if not deliveries:
             self._settled.setdefault(outcome, []).extend(works)
         else:

@@ -48,10 +48,11 @@ class Queue(Protocol):
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:
         """The unchanged outputs of the batch that begins with `work`."""
 
-    def hold_back(self, held: bool) -> bool:
-        """Called with `held` while outputs are not read fast enough. Returns whether the queue has a record that should
-        not wait for that; until it is called without `held`, it gives no other.
-        """
+    def newcomer(self) -> bool:
+        """Whether a record waits that should wait neither for another's outputs to be read nor for the rest of it."""
+
+    def hold_back(self, held: bool) -> None:
+        """While outputs are not read fast enough: give newcomers only."""
 
     def drop(self, gone: Callable[[Record], bool]) -> int:
         """Forget records that belong to another member by now. Returns how many. A queue may leave them for `take`."""
@@ -71,8 +72,10 @@ class PlainQueue:
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterable[Event]:  # noqa: ARG002
         return outputs
 
-    def hold_back(self, held: bool) -> bool:  # noqa: ARG002
+    def newcomer(self) -> bool:
         return False
+
+    def hold_back(self, held: bool) -> None: ...
 
     def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
         return 0

@@ -15,7 +15,7 @@ from stream.topology.stage import Stage
 from stream.topology.topics import TOPICS, Topic
 from stream.worker.admission import queue_of
 from stream.worker.backpressure import Readers, Throttle
-from stream.worker.beside_records import LongWork, TimedWork, WorkInHand
+from stream.worker.beside_records import DividedWork, LongWork, TimedWork, WorkInHand
 from stream.worker.buffer import Buffer
 from stream.worker.context import StageContext
 from stream.worker.error_handling import ErrorHandling
@@ -88,7 +88,10 @@ class Worker:
             membership=self._membership,
             pauses=self._pauses,
             interruptions=self._interruptions,
+            newcomer=self._newcomer,
         )
+        if isinstance(self._operator, DividedWork):
+            self._operator.divide_with(self._execution)
 
     @property
     def state(self) -> WorkerState:
@@ -190,9 +193,9 @@ class Worker:
         self._pauses.throttle(blocked=blocked)
         if blocked:
             self._settlement.settle(consumer, force=True)
+        self._queue.hold_back(blocked)
         # Nobody is held up by what a newcomer sends: those who read take turns too.
-        passes = self._queue.hold_back(blocked)
-        return blocked and (self._throttle.full or not passes)
+        return blocked and (self._throttle.full or not self._queue.newcomer())
 
     def _receive(self, consumer: Consumer, now_s: float, timeout_s: float) -> int:
         """Returns how many records were received."""
@@ -234,6 +237,14 @@ class Worker:
             if worked:
                 self._queue.quick()
         return worked
+
+    def _newcomer(self) -> bool:
+        """While an operator works: receive what came, at most every `keep_alive_s`, and whether some of it is new."""
+        consumer, now_s = self._membership.consumer, self._clock.monotonic_s()
+        if consumer is None or now_s - self._membership.polled_s < self._pace.keep_alive_s:
+            return False
+        self._receive(consumer, now_s, 0.0)
+        return self._pauses.error is None and self._queue.newcomer()
 
     def _act_by_time(self, operator: TimedWork) -> None:
         now_s = self._clock.monotonic_s()

@@ -1,13 +1,13 @@
 """A stage under test: an operator that does as its script says, a memory broker, a manual clock."""
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from stream.broker.contract import IN_HAND, Broker, Consumer, Producer, Record, TopicSpec
+from stream.broker.contract import IN_HAND, Broker, Consumer, Delivery, Producer, Record, TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
 from stream.errors import StageError
@@ -64,6 +64,31 @@ class Scripted:
 
     def close(self) -> None:
         self.life.append("close")
+
+
+class Refused:
+    """A delivery that the broker refused."""
+
+    size = 1
+
+    def done(self) -> bool:
+        return True
+
+    def error(self) -> str | None:
+        return "refused"
+
+
+def refuse_once(producer: Producer, key: str) -> None:
+    """The broker refuses the next record of this key, and takes it afterwards."""
+    send, refused = producer.send, [key]
+
+    def sent(topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
+        if key.decode() in refused:
+            refused.remove(key.decode())
+            return Refused()
+        return send(topic, key, value, headers)
+
+    producer.send = sent  # type: ignore[method-assign]
 
 
 class Given:

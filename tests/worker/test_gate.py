@@ -1,7 +1,6 @@
 """The gate at work: what tenants send through their topics, what comes of it, and that its order stays."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from stream.audit.files import latest_events
 from stream.audit.keys import key_beside, make_key
 from stream.audit.verification import verify
-from stream.broker.contract import Broker, Delivery
+from stream.broker.contract import Broker
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock
 from stream.events.asset import AssetDeleted, AssetPublished
@@ -25,7 +24,7 @@ from stream.topology.codec import EventDecoder
 from stream.topology.tenants import Tenants
 from stream.topology.topics import ASSETS, DEAD_LETTERS, TOPICS
 from stream.worker.worker import Worker
-from tests.support.worker_kit import NO_WAIT, Given
+from tests.support.worker_kit import NO_WAIT, Given, refuse_once
 
 TENANTS = Tenants([TenantRegistered(tenant="acme", projects=("news",)), TenantRegistered(tenant="umbrella")])
 
@@ -120,29 +119,11 @@ def test_a_claim_to_be_another_is_a_letter_and_on_record_and_nothing_else(tmp_pa
     assert ".mp4" not in json.dumps(events)
 
 
-class Refused:
-    size = 1
-
-    def done(self) -> bool:
-        return True
-
-    def error(self) -> str | None:
-        return "refused"
-
-
 @pytest.mark.parametrize("records", [2, 100])
 def test_an_asset_that_is_deleted_last_stays_deleted(tmp_path: Path, records: int) -> None:
     """The broker refuses the publication and takes the deletion: alone, the publication would come after it."""
     kit = GateKit(tmp_path)
-    send, refused = kit.given.producer_.send, ["a"]
-
-    def refuse_once(topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> Delivery:
-        if key.decode() in refused:
-            refused.remove(key.decode())
-            return Refused()
-        return send(topic, key, value, headers)
-
-    kit.given.producer_.send = refuse_once  # type: ignore[method-assign]
+    refuse_once(kit.given.producer_, "a")
     kit.send("acme", AssetPublished(uri="/a.mp4", asset_id="a"))
     for number in range(records - 2):
         kit.send("acme", deleted(f"other-{number}"))

@@ -1,26 +1,32 @@
 """A stage whose records take turns: what came late waits for one record of the others, and nothing is lost."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from stream.errors import Unavailable
+from stream.errors import Retryable, StageError, Unavailable
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
+from stream.events.ids import asset_key, digest
 from stream.topology.codec import encode
 from stream.topology.lanes import LANE_HEADER
 from stream.topology.stage import BatchPolicy
 from stream.topology.topics import ANNOTATIONS
-from tests.support.worker_kit import Kit, asset_id, echo
+from stream.worker.beside_records import Division
+from tests.support.worker_kit import Kit, Scripted, asset_id, echo, refuse_once
 
 
 class Turns(Kit):
     """While the first records are worked on, `late` ones come. The subject of a record is its name up to a hyphen."""
 
-    def __init__(self, *late: str, refused: int = 0, echoes: bool = False, **changes: Any) -> None:
-        super().__init__(self._script, throttled_by=(ANNOTATIONS.name,) if echoes else ())
+    def __init__(
+        self, *late: str, refused: int = 0, echoes: bool = False, operator: Scripted | None = None, **changes: Any
+    ) -> None:
+        super().__init__(
+            operator=operator or Scripted(self._script), throttled_by=(ANNOTATIONS.name,) if echoes else ()
+        )
         self._late, self._refused, self._echoes = late, refused, echoes
         self.seen: list[str] = []
         self.worker = self.new_worker(in_turn=True, **changes)
@@ -100,4 +106,78 @@ def test_a_newcomer_does_not_wait_until_what_others_sent_is_read(limit: int, pas
         kit.clock.advance(60)
         kit.settle(steps=1000)
     assert sorted(kit.seen) == sorted({*kit.seen}) and len(kit.seen) == 11
+    assert kit.pending() == 0
+
+
+class Pieces(Scripted):
+    """Ten pieces of each record; after two of them it looks whether somebody is new. `came` after the first piece of
+    all, `late` after the eighth.
+    """
+
+    def __init__(self, faults: Sequence[StageError] = ()) -> None:
+        super().__init__()
+        self.faults = list(faults)
+        self.begun: list[tuple[str, int]] = []
+        self.division: Division
+        self.kit: Turns
+
+    def divide_with(self, division: Division) -> None:
+        self.division = division
+
+    def process(self, events: Sequence[Event]) -> Iterator[Event]:
+        (event,) = events
+        name, begin = asset_id(event), self.division.done()
+        self.begun.append((name, begin))
+        for piece in range(begin, 10):
+            yield event.derive(AssetDeleted(asset_id=f"{name}/{piece}"), id=digest("piece", name, piece))
+            if (name, piece) == ("film-0", 0) and len(self.begun) == 1:
+                self.kit.ask("clip-0", "clip-1")
+            if (name, piece) == ("film-0", 7):
+                self.kit.ask("other-0", headers={})
+            self.kit.clock.advance(1)
+            if self.faults and (name, piece) == ("film-0", 5):
+                raise self.faults.pop()
+            if piece - begin >= 1 and piece < 9 and self.division.gives_way(piece + 1):
+                return
+
+
+@pytest.mark.parametrize(
+    "fault", [None, Unavailable("away", code="source_unavailable"), Retryable("again", code="again")], ids=str
+)
+def test_work_that_is_divided_gives_way_and_goes_on(fault: StageError | None) -> None:
+    operator = Pieces([fault] if fault is not None else [])
+    kit = operator.kit = Turns(operator=operator)
+    kit.ask("film-0", "film-1")
+    for _ in range(5):
+        kit.settle(steps=1000)
+        kit.clock.advance(60)
+    # Once it failed it has precedence. After its first turn the clip is nobody new, so nothing gives way to its second.
+    rest = [("other-0", 0), ("film-0", 8)] if fault is None else [("film-0", 2), ("other-0", 0)]
+    seen = [it for it in operator.begun if it[0] not in {"clip-1", "film-1"}]
+    assert seen == [("film-0", 0), ("clip-0", 0), ("film-0", 2), *rest]
+    names = kit.output_names()
+    assert set(names) == {
+        f"{name}/{piece}" for name in (*("film-0", "film-1"), "clip-0", "clip-1", "other-0") for piece in range(10)
+    }
+    assert len(names) == 50 + (4 if fault is not None else 0)
+    assert kit.pending() == 0 and kit.dead_letters() == []
+
+
+def test_what_was_divided_and_refused_is_done_again_as_a_whole() -> None:
+    """Although the refused output belongs to the turn before."""
+    operator = Pieces()
+    kit = operator.kit = Turns(operator=operator)
+    refuse_once(kit.producer, asset_key("acme", "film-0"))
+    kit.ask("film-0")
+    for _ in range(5):
+        kit.settle(steps=1000)
+        kit.clock.advance(60)
+    assert [it for it in operator.begun if it[0] == "film-0"] == [
+        ("film-0", 0),
+        ("film-0", 2),
+        ("film-0", 8),
+        ("film-0", 0),
+    ]
+    names = kit.output_names()
+    assert {f"film-0/{piece}" for piece in range(10)} <= set(names)
     assert kit.pending() == 0

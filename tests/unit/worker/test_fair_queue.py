@@ -168,7 +168,7 @@ def test_what_comes_back_is_first_and_what_is_gone_is_dropped() -> None:
     for number in range(4):
         waiting.add(number, Claim("t", "interactive", f"{number}"))
     claim, number = waiting.take(anybody) or pytest.fail("nothing")
-    waiting.add(number, claim, first=True)
+    waiting.add(number, claim, place="next")
     assert waiting.drop(lambda item: item == 1) == [1]
     assert [(waiting.take(anybody) or pytest.fail("nothing"))[1] for _ in range(3)] == [0, 2, 3]
 
