@@ -18,7 +18,6 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stream.audit.ocsf import AccessSubject, Activity
@@ -142,7 +141,8 @@ class _Known:
         # With GET a client would hold a stream that nothing is ever sent on, without an event in the trail and without
         # an end when its key ends.
         if scope["method"] != "POST":
-            await Response(status_code=405, headers={"allow": "POST"})(scope, receive, send)
+            refused = Problem(405, "Agents send POST.", code="invalid_request", headers={"allow": "POST"})
+            await response_of(refused)(scope, receive, send)
             return
         problem = await run_sync(self._refusal, Request(scope))
         await (self._app if problem is None else response_of(problem))(scope, receive, send)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.clock import Clock
@@ -26,6 +26,7 @@ from stream.service.problems import Problem, absent, problem_of, response_of
 from stream.service.refused_keys import RefusedKeys
 from stream.service.repeatable_writes import RepeatableWrites, RepeatedAnswer
 from stream.service.routes.all_routes import router
+from stream.service.safe_headers import SAFE_HEADERS
 from stream.service.service import Service
 from stream.service.sign_in import sign_in_router
 from stream.service.sign_in_page import SignInPages
@@ -34,14 +35,7 @@ if TYPE_CHECKING:
     from stream.service.agents import Agents
 
 _log = logging.getLogger(__name__)
-# An answer is data: browsers must not run it, frame it, guess another type for it, or pass its address on.
-_HEADERS = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-)
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _NO_SUCH = "This address takes no such request."
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -73,6 +67,8 @@ def application(service: Service, clock: Clock, version: str, *, agents: bool = 
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        # It would be to the host that the request names, which anybody may write, and without TLS behind a proxy.
+        redirect_slashes=False,
         lifespan=tools.lifespan if tools else None,
     )
     if tools:
@@ -142,7 +138,7 @@ class WithHeaders:
                 headers = list(message["headers"])
                 known = {name.lower() for name, _ in headers}
                 # A page says more exactly what it may load, and what may be kept says how long.
-                headers += [header for header in _HEADERS if header[0] not in known]
+                headers += [header for header in SAFE_HEADERS if header[0] not in known]
                 headers += request_ids.headers(scope)
                 message = {**message, "headers": headers}
             await send(message)
@@ -218,13 +214,28 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return response_of(Problem(422, said, code="invalid_request"))
 
 
+def _refused(request: Request, status: int) -> Problem:
+    # What Starlette says of the first route of an address leaves out the others (RFC 9110, 15.5.6).
+    allow = {"allow": ", ".join(_methods(request))} if status == 405 else {}
+    return Problem(status, _NO_SUCH, code="invalid_request", headers=allow)
+
+
+def _methods(request: Request) -> list[str]:
+    routes: list[BaseRoute] = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
 def _http(pages: Pages) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
     """Addresses that are not there, and those that take no such request: a page for people, data for programs."""
 
     async def answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         # The same text as for what the caller may not know, so that the two look alike.
-        problem = absent() if error.status_code == 404 else Problem(error.status_code, _NO_SUCH, code="invalid_request")
+        problem = absent() if error.status_code == 404 else _refused(request, error.status_code)
         return pages.error(request, problem) if wants_page(request) else response_of(problem)
 
     return answer

@@ -1,12 +1,16 @@
 """What a client may take of time and memory before it is known who it is: heads and small bodies, bounded."""
 
 import asyncio
+from typing import Any
 
 import anyio
+import h11
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from stream.service.problems import Problem, response_of
+from stream.service.problems import Problem, busy, response_of
+from stream.service.safe_headers import SAFE_HEADERS
 
 HEAD_WITHIN_S = 20.0
 BODY_WITHIN_S = 30.0
@@ -25,6 +29,24 @@ class BoundedHeads(H11Protocol):
 
     _due: asyncio.TimerHandle | None = None
     _slow: asyncio.TimerHandle | None = None
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._served, self._most = self.app, self.limit_concurrency
+        self.limit_concurrency = None
+
+    def handle_events(self) -> None:
+        full = self._most is not None and max(len(self.connections), len(self.tasks)) >= self._most
+        # Uvicorn's own answer says neither what this is nor when to come again.
+        self.app = _too_many if full else self._served
+        super().handle_events()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours is the same for all that is no request
+        answer = _safe(Problem(400, "This is no request of HTTP/1.1.", code="invalid_request"))
+        head = h11.Response(status_code=400, headers=[*answer.raw_headers, (b"connection", b"close")])
+        for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as Uvicorn's own
         super().connection_made(transport)
@@ -78,6 +100,17 @@ class BoundedHeads(H11Protocol):
         due, self._due = self._due, None
         if due is not None:
             due.cancel()
+
+
+def _safe(problem: Problem) -> Response:
+    """For what the application does not see."""
+    answer = response_of(problem)
+    answer.raw_headers.extend(SAFE_HEADERS)
+    return answer
+
+
+async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    await _safe(busy())(scope, receive, send)
 
 
 class BoundedBodies:

@@ -60,6 +60,7 @@ from stream.sessions.background import BackgroundWork
 from stream.sessions.tenant_register import TenantsFile
 
 KEY = "rushes/service"
+MOST_CONNECTIONS = 512
 _CHECKPOINT_S, _LOOK_S = 60.0, 0.5
 # Of 20 MiB each.
 _PICTURES, _PICTURES_OF_ONE = 32, 8
@@ -253,7 +254,7 @@ def server_of(app: ASGIApp, *, proxies: Sequence[str] = ()) -> uvicorn.Server:
             forwarded_allow_ips=list(proxies),
             timeout_keep_alive=15,
             timeout_graceful_shutdown=20,
-            limit_concurrency=512,
+            limit_concurrency=MOST_CONNECTIONS,
             h11_max_incomplete_event_size=32 << 10,
             http=BoundedHeads,
         )

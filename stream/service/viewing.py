@@ -24,6 +24,7 @@ from stream.service.schemas.uploads import UploadOut, UploadsOut
 from stream.service.searching import counted, scopes_of
 from stream.service.service import Service, taken_uploads
 from stream.service.signed_cursors import read_cursor, signed_cursor
+from stream.service.uploads.register import Upload
 
 _MOST_COMING = 1_000
 _MOST_UPLOADS = 100
@@ -161,9 +162,19 @@ def own_uploads(service: Service, request: Request) -> UploadsOut:
     """The caller's newest. Raises `Problem`."""
     with service.access(request, Action.PUBLISH, Activity.LISTED, AccessSubject("uploads")) as (caller, access):
         uploads = taken_uploads(service)
-        found = uploads.register.of(caller.access.principal, _MOST_UPLOADS)
+        listed = uploads.register.of(caller.access.principal, _MOST_UPLOADS)
+        found = [each for each in listed if caller.access.may(Action.PUBLISH, each.tenant, each.project)]
         access.count = len(found)
         return UploadsOut(uploads=[UploadOut.of(each, uploads.expires_ms(each)) for each in found])
+
+
+def own_upload(service: Service, caller: Caller, upload_id: str) -> Upload:
+    """One that the caller began, where they may publish now. Raises `Problem`."""
+    found = taken_uploads(service).find(caller.access.principal, upload_id)
+    # Another key of the same program may do less, and a role may have been taken since.
+    if not caller.access.may(Action.PUBLISH, found.tenant, found.project):
+        raise absent()
+    return found
 
 
 def whole_tenants(caller: Caller) -> tuple[str, ...] | None:

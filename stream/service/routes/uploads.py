@@ -31,7 +31,7 @@ from stream.service.uploads.tus import (
     tus_headers,
 )
 from stream.service.uploads.uploads import UploadAsked, Uploads
-from stream.service.viewing import own_uploads
+from stream.service.viewing import own_upload, own_uploads
 
 _ONE = "/uploads/{upload_id}"
 _Id = Annotated[str, Path(min_length=1, max_length=100)]
@@ -106,7 +106,7 @@ def _add_states(routes: APIRouter, service: Service) -> None:
     def upload(request: Request, upload_id: _Id) -> UploadOut:
         """How far an upload is, and what became of it."""
         with service.access(request, Action.PUBLISH, Activity.VIEWED, _subject(upload_id)) as (caller, _):
-            found = taken_uploads(service).find(caller.access.principal, upload_id)
+            found = own_upload(service, caller, upload_id)
             return UploadOut.of(found, taken_uploads(service).expires_ms(found))
 
     @routes.head(_ONE, response_class=Response, responses=_refused(404, 410, 412, 501))
@@ -114,7 +114,7 @@ def _add_states(routes: APIRouter, service: Service) -> None:
         """`Upload-Offset` is the next byte to send."""
         with service.access(request, Action.PUBLISH, Activity.VIEWED, _subject(upload_id)) as (caller, _):
             check_version(request.headers)
-            found = taken_uploads(service).find(caller.access.principal, upload_id)
+            found = own_upload(service, caller, upload_id)
             if found.state is UploadState.REFUSED:
                 raise _gone(found)
             length = {"upload-length": str(found.size_bytes)}
@@ -125,7 +125,7 @@ def _add_states(routes: APIRouter, service: Service) -> None:
         """Give an upload up, and forget what came of it."""
         with service.access(request, Action.PUBLISH, Activity.DELETED, _subject(upload_id)) as (caller, _):
             check_version(request.headers)
-            found = taken_uploads(service).find(caller.access.principal, upload_id)
+            found = own_upload(service, caller, upload_id)
             taken_uploads(service).remove(found)
             return Response(status_code=204, headers=tus_headers())
 

@@ -1,8 +1,10 @@
 """The whole API by its own document: whatever is sent, by whoever, is answered as documented and never by a defect."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPResponse
 from typing import Any
 
 import pytest
@@ -129,6 +131,24 @@ def test_what_a_proxy_may_read_otherwise_is_refused_with_all_that_follows(desk: 
             told += part
     assert told.startswith(b"HTTP/1.1 400")
     assert told.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("head", [b"GARBAGE", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b"])
+def test_what_is_no_request_is_told_so_as_every_other(desk: Desk, head: bytes) -> None:
+    with connected(desk) as nonsense:
+        nonsense.sendall(head + b"\r\n\r\n")
+        answer = HTTPResponse(nonsense)
+        answer.begin()
+        told = json.loads(answer.read())
+    assert (answer.status, told["status"], told["code"]) == (400, 400, "invalid_request")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {name: [answer.headers[name]] for name in HEADERS} == HEADERS
+
+
+def test_no_answer_leads_to_the_host_that_a_request_names(desk: Desk) -> None:
+    for path in ("/sign-in/", "/v1/search/?q=red", "/assets/", "/v1/assets/acme/"):
+        answer = desk.ask("GET", path, "admin", headers={"host": "evil.example"})
+        assert (answer.status_code, answer.headers.get("location")) == (404, None), path
 
 
 @pytest.mark.parametrize("path", ["/v1/search", "/sign-in", "/v1/me", "/nowhere"])

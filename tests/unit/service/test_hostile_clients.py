@@ -5,9 +5,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stream.access.actions import AccessRole
@@ -44,7 +46,8 @@ def test_a_body_that_calls_itself_a_picture_is_bounded_where_none_is_taken(desk:
 
 def test_agents_cannot_hold_streams(desk: Desk) -> None:
     headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28"}
-    assert desk.ask("GET", "/mcp", headers=headers).status_code == 405
+    refused = desk.ask("GET", "/mcp", headers=headers)
+    assert (refused.status_code, refused.headers["allow"], refused.json()["status"]) == (405, "POST", 405)
     told = "io.modelcontextprotocol/"
     meta = {f"{told}protocolVersion": "2026-07-28", f"{told}clientInfo": {"name": "a", "version": "1"}}
     asked = {"notifications": {"toolsListChanged": True}, "_meta": meta | {f"{told}clientCapabilities": {}}}
@@ -162,6 +165,28 @@ def answering(app: ASGIApp) -> Iterator[socket.socket]:
         finally:
             server.should_exit = True
             thread.join(60)
+
+
+def test_who_comes_while_all_places_are_taken_is_told_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.service.server.MOST_CONNECTIONS", 2)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await PlainTextResponse("ok")(scope, receive, send)
+
+    def asked(at: socket.socket) -> HTTPResponse:
+        at.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = HTTPResponse(at)
+        answer.begin()
+        return answer
+
+    with answering(app) as first:
+        assert asked(first).status == 200
+        with socket.create_connection(first.getpeername(), timeout=30) as second:
+            refused = asked(second)
+            told = json.loads(refused.read())
+            assert (refused.status, told["code"], refused.headers["retry-after"]) == (503, "busy", "5")
+            assert refused.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("more", [True, False])

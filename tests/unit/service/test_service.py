@@ -232,7 +232,9 @@ def test_every_answer_has_its_headers_and_every_error_one_shape(desk: Desk) -> N
         if status >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
             assert {"type", "title", "status", "detail", "code"} <= set(answer.json())
-    assert desk.client.put("/v1/search").status_code == 405
+    refused = desk.client.put("/v1/search")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
+    assert desk.client.post("/v1/assets/acme/a%2Fb/media").headers["allow"] == "GET, HEAD"
 
 
 def test_a_defect_tells_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

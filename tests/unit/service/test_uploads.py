@@ -17,6 +17,8 @@ from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
 from benchmarks.testbed.waiting import wait_for
 from stream.access.actions import AccessRole
+from stream.access.api_keys import digest_of, new_key
+from stream.access.records import ApiKey
 from stream.cli.options.chosen_models import remember_models
 from stream.events.tenants import TenantRegistered
 from stream.pipelines.settings import ModelChoice
@@ -123,6 +125,23 @@ def test_it_is_nobody_elses(desk: Desk, background: KeptWork) -> None:
     assert (refused.status_code, "name one where they may: " in refused.json()["detail"]) == (403, True)
     assert begun(desk, 10, "of a project", project="news").status_code == 201
     assert begun(desk, 10, "viewer").status_code == 403
+    desk.keys["news alone"] = new_key()
+    narrow = ApiKey(
+        key_id="narrow",
+        tenant="acme",
+        owner="editor",
+        digest=digest_of(desk.keys["news alone"], desk.register.pepper()),
+        project="news",
+        until_ms=NOW_MS + 1_000,
+        made_by="os:root",
+        made_at_ms=NOW_MS,
+    )
+    desk.register.put(narrow)
+    # Of the same program, and yet it may do nothing there.
+    assert [desk.ask(method, path, "news alone").status_code for method in ("GET", "HEAD", "DELETE")] == [404] * 3
+    ours = begun(desk, 10, project="news").json()["upload_id"]
+    assert [each["upload_id"] for each in desk.get("/v1/uploads", "news alone").json()["uploads"]] == [ours]
+    assert len(desk.get("/v1/uploads", "editor").json()["uploads"]) == 2
     # A role that was taken meanwhile ends it.
     (grant,) = [
         each
