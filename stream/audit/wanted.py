@@ -11,7 +11,8 @@ from stream.audit.rights import holders_in
 @dataclass(frozen=True, slots=True)
 class WantedEvents:
     """What is None is not asked for. `about`: an id as the trail has it, or the text of which it has a digest, for
-    which `secret` is that of the trail. [since_ms, until_ms).
+    which `secret` is that of the trail. `who`: a principal, or the id of a key or a session: what was done
+    with a key is known after its end too. [since_ms, until_ms).
     """
 
     secret: bytes
@@ -23,7 +24,7 @@ class WantedEvents:
 
     def __call__(self, event: Mapping[str, Any]) -> bool:
         return (
-            (self.who is None or event["actor"]["user"]["uid"] == self.who)
+            (self.who is None or self.who in _actors(event))
             and (self.tenant is None or event["metadata"].get("tenant_uid") == self.tenant)
             and (self.since_ms is None or event["time"] >= self.since_ms)
             and (self.until_ms is None or event["time"] < self.until_ms)
@@ -39,6 +40,11 @@ class WantedEvents:
         # A digest is made with the key of the tenant that was asked for, which may be none.
         tenants = (event["metadata"].get("tenant_uid"), None)
         return bool({self.about, *(query_digest(self.secret, each, self.about) for each in tenants)} & set(named))
+
+
+def _actors(event: Mapping[str, Any]) -> tuple[str | None, ...]:
+    actor = event["actor"]
+    return actor["user"]["uid"], actor.get("session", {}).get("uid")
 
 
 def named_in(event: Mapping[str, Any]) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ def test_roles_are_given_and_taken_and_a_key_ends(browser: Browser, desk: Desk, 
         give.get_by_label("Project").fill("no project!")
         give.get_by_role("button", name="Give").click()
         expect(give.get_by_role("alert")).to_contain_text("project")
+        expect(give.get_by_role("alert")).to_contain_text("oidc:ISSUER#SUBJECT for a person")
+        expect(give.get_by_role("alert")).not_to_contain_text("A-Za")
         assert give.get_by_label("To whom").input_value() == "four no scheme"
         give.get_by_label("To whom").fill("service:acme/newsroom")
         give.get_by_label("Project").fill("red")

@@ -214,7 +214,9 @@ def show(
         typer.Option(help="Only of this asset, moment, dead letter, key or holder of a role, or of these words."),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Only of this tenant's footage and rights.")] = None,
-    who: Annotated[str | None, typer.Option(help="Only what they did, such as service:acme/newsroom.")] = None,
+    who: Annotated[
+        str | None, typer.Option(help="Only what they did: service:acme/newsroom, or the id of a key or a session.")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="From then on (UTC): 2026-01-31, 2026-01-31T08:30, or 7d for seven days ago.")
     ] = None,

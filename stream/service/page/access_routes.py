@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from stream.access.actions import AccessRole, Action
-from stream.access.records import Name
+from stream.access.records import HOLDER_FORMS, MEMBER_FORMS, Name
 from stream.errors import BadRequest
 from stream.search.spaces import EMPTY_INDEX
 from stream.service.administering import (
@@ -44,6 +44,8 @@ DONE = {
 Done = Literal["given", "taken", "team", "narrowed", "revoked"]
 _Tenant = Annotated[str | None, Query(min_length=1, max_length=200)]
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
+_PATTERNS = {"holder": f"write {HOLDER_FORMS}", "members": f"write one a line: {MEMBER_FORMS}"}
+_NAMES = "write at most 128 letters, digits and . _ @ + -, the first of them a letter or a digit"
 # What the form itself can mend; anything else is a page of its own.
 _MENDABLE = frozenset({400, 403, 404, 409, 422})
 Sent = TypeVar("Sent", bound=BaseModel)
@@ -223,5 +225,11 @@ def _name(text: str, where: str) -> str:
 
 def _wrong(error: ValidationError, where: str = "") -> Problem:
     # Where and what kind, without what was sent.
-    said = "; ".join(f"`{where or item['loc'][0]}`: {item['msg']}" for item in error.errors()[:5])
+    found = [(where or str(item["loc"][0]), item) for item in error.errors()[:5]]
+    said = "; ".join(f"`{name}`: {_in_words(name, item)}" for name, item in found)
     return Problem(422, said, code="invalid_request")
+
+
+def _in_words(name: str, item: Mapping[str, Any]) -> str:
+    # A regular expression says nothing to a person.
+    return _PATTERNS.get(name, _NAMES) if item["type"] == "string_pattern_mismatch" else str(item["msg"])

@@ -15,6 +15,7 @@ from stream.service.audit_reading import AskedEvents, read_trail
 from stream.service.bodies import picture_body
 from stream.service.kept_searches import own_searches
 from stream.service.page.access_routes import add_access
+from stream.service.page.access_view import HolderName
 from stream.service.page.asset_view import MOST_MOMENTS, AssetPage
 from stream.service.page.assets_view import AssetTable, RefusedRow
 from stream.service.page.completion import completions
@@ -25,7 +26,7 @@ from stream.service.page.files import MEDIA_TYPES
 from stream.service.page.freshness_routes import add_freshness
 from stream.service.page.freshness_view import FreshnessLine, utc
 from stream.service.page.job_routes import add_jobs
-from stream.service.page.pages import Pages
+from stream.service.page.pages import Pages, is_roleless
 from stream.service.page.saved_routes import add_saved_searches
 from stream.service.page.saved_view import SavedLink
 from stream.service.page.state import SearchState
@@ -72,11 +73,13 @@ def _add_search(routes: APIRouter, service: Service, pages: Pages) -> None:
         caller = service.callers.of(request.headers)
         state = SearchState.of(request.query_params)
         shown: dict[str, Any] = {"state": state, "chips": chips(state), "picture": False, "answer": None, "saved": []}
+        searches = caller.access.scopes(Action.SEARCH) != frozenset()
+        shown |= {"searches": searches, "roleless": is_roleless(caller), "contact": service.browsers.contact}
         if state.asks:
             asked = _validated(SearchIn, state.asked())
             shown["answer"] = AnswerView.of(answered(service, request, asked, telling=True), state)
             shown["just_saved"] = "saved" in request.query_params
-        elif caller.access.scopes(Action.SEARCH) != frozenset():
+        elif searches:
             shown["saved"] = list(map(SavedLink.of, own_searches(service, request).saved_searches))
         return pages.page("search", request, caller, **shown)
 
@@ -157,7 +160,7 @@ def _add_audit(routes: APIRouter, service: Service, pages: Pages) -> None:
         found = read_trail(service, request, asked)
         typed = {name: value for name, value in (("actor", actor), ("about", about), ("since", since)) if value}
         shown: dict[str, Any] = {"found": found, "statuses": get_args(EventStatus), "chosen": status, "typed": typed}
-        return pages.page("audit", request, caller, utc=utc, **shown)
+        return pages.page("audit", request, caller, utc=utc, holder_name=HolderName.of, **shown)
 
 
 def _add_files(routes: APIRouter, pages: Pages) -> None:

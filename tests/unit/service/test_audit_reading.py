@@ -44,6 +44,9 @@ def test_events_are_narrowed_by_outcome_and_by_who(desk: Desk) -> None:
     own = desk.get("/v1/audit/events", "acme auditor", actor="service:acme/acme-auditor", limit=3).json()["events"]
     assert len(own) == 3
     assert {event["actor"] for event in own} == {"service:acme/acme-auditor"}
+    # The id of a key, which the trail has after its end too.
+    by_key = desk.get("/v1/audit/events", "acme auditor", actor="acme-auditor").json()["events"]
+    assert {(event["actor"], event["session"]) for event in by_key} == {("service:acme/acme-auditor", "acme-auditor")}
     theirs = desk.get("/v1/audit/events", "acme auditor", actor="service:globex/globex-viewer").json()["events"]
     assert theirs == []
 

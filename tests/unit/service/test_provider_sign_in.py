@@ -105,7 +105,10 @@ def test_a_person_without_a_role_is_told_whom_to_ask(desk: Desk, idp: Provider, 
     assert f"oidc:{idp.issuer}#ana" in page
     assert "Ana &lt;b&gt;Lyst&lt;/b&gt;" in page
     assert browser.get("/v1/assets", tenant="acme").status_code == 403
-    # Where they wanted to go says the same.
+    # Where they wanted to go says the same, and so does the first page, which asks for nothing that they may not see.
+    first = browser.get("/").text
+    assert all(word in first for word in ("no role yet", "media-desk@example.com", f"oidc:{idp.issuer}#ana"))
+    assert "/facets" not in first
     refused = browser.get("/", q="red")
     assert refused.status_code == 403
     assert all(word in refused.text for word in ("no role yet", "media-desk@example.com", f"oidc:{idp.issuer}#ana"))
@@ -113,6 +116,7 @@ def test_a_person_without_a_role_is_told_whom_to_ask(desk: Desk, idp: Provider, 
     desk.register.put(Grant(tenant="acme", role=AccessRole.VIEWER, holder=f"oidc:{idp.issuer}#ana", **giver))
     assert browser.get("/v1/assets", tenant="acme").status_code == 200
     assert "no role yet" not in browser.get("/sign-in").text
+    assert "/facets" in browser.get("/").text
 
 
 def test_a_group_of_the_provider_can_be_in_a_team(desk: Desk, idp: Provider, browser: Browser) -> None:
