@@ -29,6 +29,8 @@ def void_rows(asset_key: str, retirement: Retirement) -> str:
         clauses.append(_up_to(*retirement.deleted))
     if retirement.up_to is not None:
         clauses.append(f"({_up_to(*retirement.up_to)} AND content_key <> {literal(retirement.keep or '')})")
+    if retirement.kept_above is not None:
+        clauses.append(_up_to(*retirement.kept_above))
     voided = " OR ".join(clauses) or "false"
     return f"(asset_key = {literal(asset_key)} AND ({voided}))"
 

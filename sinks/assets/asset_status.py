@@ -1,6 +1,6 @@
 """The status of an asset version (pure): the joined outcomes of its cells, with a reason in words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, NamedTuple
 
@@ -185,6 +185,34 @@ def standing(attempt: Attempt, outcomes: Outcomes, retirement: Retirement) -> St
     damaged = [segment for segment in sorted(done) if counting.cells[segment].damaged_in(space)]
     hurt = _ranges(damaged, attempt.duration_ns)
     return replace(found, space=space, epoch_ms=epoch_ms, scattered=scattered, damaged_ns=hurt)
+
+
+def settled(cell: CellOutcome | None, content: str, retirement: Retirement) -> bool:
+    """Whether a cell has an outcome that is not void."""
+    if cell is None:
+        return False
+    versions = (cell.done, cell.failure.version if cell.failure else None)
+    return any(version is not None and not retirement.voids(content, version) for version in versions)
+
+
+def retirement_by(live: Attempt, attempts: Collection[Attempt], outcomes: Outcomes, before: Retirement) -> Retirement:
+    """What the live version voids as it is ready. Of its own content that is what is older than other content that was
+    published in between, whether that became live or not: how records fall into batches decides which is ready first.
+    What a version relies on stays. `before`: what is void already.
+    """
+    mark = Retirement(up_to=live.version, keep=live.content_key)
+    others = [item.version for item in attempts if item.content_key not in (None, live.content_key)]
+    if not others:
+        return mark
+
+    def ready(item: Attempt, retirement: Retirement) -> bool:
+        return standing(item, outcomes, retirement).status is AssetStatus.READY
+
+    same = [item for item in attempts if item.content_key == live.content_key and item.version <= live.version]
+    alone = max((item.version for item in same if not item.assumed and ready(item, before)), default=(0, 0))
+    between = max((version for version in others if version < alone), default=None)
+    strict = mark.model_copy(update={"keep_after": between})
+    return strict if ready(live, before.joined(strict)) else mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from sinks.assets.asset_status import SUPERSEDED, Attempt, CellOutcome, Outcomes, Standing, standing
+from sinks.assets.asset_status import SUPERSEDED, Attempt, Outcomes, Standing, retirement_by, settled, standing
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from stream.events.aim import NO_AIM, Aim
 from stream.events.asset import (
@@ -145,9 +145,10 @@ def settle(
     live = _live(state.attempts, standings)
     retired = _retired_by_deletion(state, redelivered)
     if live is not None and standings[live.version].status is AssetStatus.READY:
-        if state.retirement.up_to != live.version or live.version in redelivered:
+        held = state.retirement
+        state = state.retired(retirement_by(live, state.attempts, outcomes, held))
+        if state.retirement != held or live.version in redelivered:
             retired += (_retire(state, live.version, live.content_key),)
-        state = state.retired(Retirement(up_to=live.version, keep=live.content_key))
         floor = live.version
         state = _without(state, lambda item: item.version < floor)  # void from here on
         standings = _standings(state, outcomes)  # later versions may have relied on cells that are void now
@@ -217,7 +218,9 @@ def _live(attempts: Collection[Attempt], standings: Mapping[AssetVersion, Standi
 
 
 def _retire(state: AssetState, up_to: AssetVersion, keep: str | None) -> ContentRetired:
-    return ContentRetired(tenant=state.tenant, asset_id=state.asset_id, up_to=up_to, keep=keep)
+    mark = state.retirement
+    keep_after = mark.keep_after if (mark.up_to, mark.keep) == (up_to, keep) else None
+    return ContentRetired(tenant=state.tenant, asset_id=state.asset_id, up_to=up_to, keep=keep, keep_after=keep_after)
 
 
 def _retired_by_deletion(state: AssetState, redelivered: Collection[AssetVersion]) -> tuple[ContentRetired, ...]:
@@ -361,23 +364,17 @@ def _waits_for_lost_cells(
 ) -> bool:
     """Whether some cell that plan assumed is neither stored nor expected from a version above the watermark."""
     content = attempt.content_key
-    marks = [state.retirement.deleted, state.retirement.up_to if state.retirement.keep != content else None]
+    retirement = state.retirement
+    marks = [retirement.deleted, retirement.up_to if retirement.keep != content else retirement.kept_above]
     floor = max((mark for mark in marks if mark is not None), default=None)
     if content is None or floor is None or standings[attempt.version].status is not AssetStatus.PLANNED:
         return False
     coming = [item for item in state.attempts if item.content_key == content and floor < item.version < attempt.version]
     cells = outcomes.get(content, {})
     return any(
-        not _settled(cells.get(segment), content, state.retirement) and all(segment in item.assumed for item in coming)
+        not settled(cells.get(segment), content, state.retirement) and all(segment in item.assumed for item in coming)
         for segment in attempt.assumed
     )
-
-
-def _settled(cell: CellOutcome | None, content: str, retirement: Retirement) -> bool:
-    if cell is None:
-        return False
-    versions = (cell.done, cell.failure.version if cell.failure else None)
-    return any(version is not None and not retirement.voids(content, version) for version in versions)
 
 
 def _published(state: AssetState, attempt: Attempt) -> AssetPublished:

@@ -10,19 +10,31 @@ from stream.events.ids import AssetVersion
 
 
 class Retirement(BaseModel):
-    """Versions <= `deleted` are void; versions <= `up_to` are void unless they belong to content `keep`."""
+    """Versions <= `deleted` are void; versions <= `up_to` are void unless they belong to content `keep`. Of that one
+    the versions <= `keep_after` are void as well: other content came since.
+    """
 
     model_config = ConfigDict(frozen=True)
     deleted: AssetVersion | None = None
     up_to: AssetVersion | None = None
     keep: str | None = None
+    # Watermarks of older releases lack it.
+    keep_after: AssetVersion | None = None
 
     @classmethod
     def of(cls, event: ContentRetired) -> Self:
         # Content that keeps nothing is a deletion.
         if event.keep is None:
             return cls(deleted=event.up_to)
-        return cls(up_to=event.up_to, keep=event.keep)
+        return cls(up_to=event.up_to, keep=event.keep, keep_after=event.keep_after)
+
+    @property
+    def kept_above(self) -> AssetVersion | None:
+        """Rows of `keep` are void up to this version; None where none of them is."""
+        if self.up_to is None or self.keep_after is None:
+            return None
+        # The version that made `keep` live counts, also where it once made other content live.
+        return min(self.keep_after, AssetVersion(self.up_to.append_ms, self.up_to.offset - 1))
 
     @property
     def newest(self) -> AssetVersion:
@@ -33,19 +45,33 @@ class Retirement(BaseModel):
         """Whether a row of this content and version is void, however late it arrives."""
         if self.deleted is not None and version <= self.deleted:
             return True
-        return self.up_to is not None and version <= self.up_to and content_key != self.keep
+        if self.up_to is None or version > self.up_to:
+            return False
+        return content_key != self.keep or (self.kept_above is not None and version <= self.kept_above)
 
     def joined(self, other: "Retirement") -> "Retirement":
         """Commutative, associative and idempotent. At equal `up_to` the greater `keep` wins, so order never matters.
         An `up_to` that a deletion covers is dropped.
         """
-        newest = max((self, other), key=lambda item: (item.up_to is not None, item.up_to or (0, 0), item.keep or ""))
-        marks = [mark for mark in (self.deleted, other.deleted) if mark is not None]
-        deleted = max(marks, default=None)
+        older, newest = sorted(
+            (self, other), key=lambda item: (item.up_to is not None, item.up_to or (0, 0), item.keep or "")
+        )
+        deleted = _later(self.deleted, other.deleted)
+        # Content that comes back does not bring back what was void when other content was live.
+        between = older.keep_after if older.keep == newest.keep else older.up_to
         # A deletion covers it. Kept as well, it would make equal states unequal.
-        if deleted is not None and newest.up_to is not None and newest.up_to <= deleted:
+        up_to, keep_after = _above(newest.up_to, deleted), _above(_later(newest.keep_after, between), deleted)
+        if up_to is None:
             return Retirement(deleted=deleted)
-        return Retirement(deleted=deleted, up_to=newest.up_to, keep=newest.keep)
+        return Retirement(deleted=deleted, up_to=up_to, keep=newest.keep, keep_after=keep_after)
+
+
+def _later(one: AssetVersion | None, other: AssetVersion | None) -> AssetVersion | None:
+    return max((mark for mark in (one, other) if mark is not None), default=None)
+
+
+def _above(mark: AssetVersion | None, deleted: AssetVersion | None) -> AssetVersion | None:
+    return None if mark is None or (deleted is not None and mark <= deleted) else mark
 
 
 NOTHING_RETIRED = Retirement()

@@ -47,6 +47,8 @@ def _void(rows: pa.Table, mark: Retirement) -> Any:
         # Not null: in Arrow a comparison with null is neither true nor false.
         other = pc.not_equal(rows["content_key"], mark.keep or "")
         void = pc.or_(void, pc.and_(_up_to(rows, mark.up_to), other))
+    if mark.kept_above is not None:
+        void = pc.or_(void, _up_to(rows, mark.kept_above))
     return void
 
 

@@ -87,9 +87,8 @@ def _missing(
     if mark.deleted is not None and (left or not complete):
         yield _event(row, ContentRetired(tenant=row["tenant"], asset_id=row["asset_id"], up_to=mark.deleted))
     if mark.up_to is not None and not complete:
-        yield _event(
-            row, ContentRetired(tenant=row["tenant"], asset_id=row["asset_id"], up_to=mark.up_to, keep=mark.keep)
-        )
+        owner = {"tenant": row["tenant"], "asset_id": row["asset_id"]}
+        yield _event(row, ContentRetired(**owner, up_to=mark.up_to, keep=mark.keep, keep_after=mark.keep_after))
 
 
 def _event(row: Mapping[str, Any], data: ContentRetired) -> Event:

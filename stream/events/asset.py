@@ -366,7 +366,7 @@ class AssetChanged(Json):
 
 class ContentRetired(Json):
     """Rows of the asset with version <= `up_to` no longer count, also those that arrive later, unless they belong to
-    the content `keep`.
+    the content `keep`. Of that one those with version <= `keep_after` do not count either: other content came since.
 
     The index sends it when changed content has become live, or (with `keep` None) when the asset was deleted.
     """
@@ -376,6 +376,7 @@ class ContentRetired(Json):
     asset_id: str
     up_to: AssetVersion
     keep: str | None = None
+    keep_after: AssetVersion | None = None
 
     def partition_key(self) -> bytes:
         return self.asset_id.encode()

@@ -101,7 +101,11 @@ def test_rows_of_a_removed_cell_go_in_its_space_only() -> None:
 
 VERSIONS = st.builds(AssetVersion, st.integers(0, 2), st.integers(0, 2))
 MARKS = st.builds(
-    Retirement, deleted=st.none() | VERSIONS, up_to=st.none() | VERSIONS, keep=st.none() | st.sampled_from("cd")
+    Retirement,
+    deleted=st.none() | VERSIONS,
+    up_to=st.none() | VERSIONS,
+    keep=st.none() | st.sampled_from("cd"),
+    keep_after=st.none() | VERSIONS,
 )
 
 

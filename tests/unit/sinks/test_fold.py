@@ -1,6 +1,7 @@
 """The fold against a store of one dictionary: any permutation, duplication and partition ends the same."""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 
 from hypothesis import given
@@ -78,7 +79,9 @@ def raised(deletion: AssetVersion | None, kept: tuple[AssetVersion, str] | None)
     return mark if kept is None else mark.joined(Retirement(up_to=kept[0], keep=kept[1]))
 
 
-marks = st.builds(raised, deletions, live)
+marks = st.lists(st.builds(raised, deletions, live), min_size=1, max_size=3).map(
+    lambda found: reduce(Retirement.joined, found)
+)
 
 
 @given(marks, marks, marks)
@@ -87,6 +90,19 @@ def test_watermarks_join_in_any_order(one: Retirement, two: Retirement, three: R
     assert one.joined(two).joined(three) == one.joined(two.joined(three))
     assert one.joined(one) == one
     assert one.joined(two).deleted == max((m.deleted for m in (one, two) if m.deleted), default=None)
+
+
+@given(marks, marks, st.sampled_from(["x", "y"]), st.integers(1, 4).map(version))
+def test_what_is_void_stays_void(one: Retirement, two: Retirement, content: str, number: AssetVersion) -> None:
+    """But for the version that made its content live, where it is told with two contents."""
+    assert one.joined(two).voids(content, number) or not one.voids(content, number) or number == two.up_to
+
+
+def test_content_that_comes_back_brings_back_nothing_that_was_void() -> None:
+    rounds = [Retirement(up_to=version(number), keep=key_of(content)) for number, content in enumerate("aba", 1)]
+    mark = reduce(Retirement.joined, rounds)
+    assert [mark.voids(key_of("a"), version(number)) for number in (1, 2, 3, 4)] == [True, True, False, False]
+    assert [mark.voids(key_of("b"), version(number)) for number in (2, 3, 4)] == [True, True, False]
 
 
 def test_a_watermark_keeps_the_live_content_only() -> None:
