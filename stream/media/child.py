@@ -17,6 +17,7 @@ from stream.clock import SystemClock
 from stream.errors import BadMedia, BadRequest, StageError
 from stream.media.catalogue import load
 from stream.media.model_files import ModelFiles
+from stream.media.processor import instruction_set
 from stream.media.protocol import MediaOperator, Task
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -45,6 +46,8 @@ def main(control_fd: int, lifeline_fd: int) -> None:
         file_bytes=setup["file_bytes"],
         files=256,
     )
+    # Nobody may read it once confined, and encoders choose their code by it.
+    instruction_set()
     # Libraries ask for one when they are loaded, and find none among those of the system.
     tempfile.tempdir = str(folder / SCRATCH)
     held = confine(rights)

@@ -12,6 +12,7 @@ from av.codec.context import Flags
 
 from stream.children.scheduling import schedule_as_others_do
 from stream.errors import BadMedia
+from stream.media.processor import instruction_set
 from stream.media.transcode.facts import Facts
 from stream.media.transcode.hdr import svt_parameters, x265_parameters
 from stream.media.transcode.opening import AnyPacket
@@ -75,7 +76,7 @@ def _options(settings: Transcoding, facts: Facts, target: TargetPictures, gop: i
         options["b"] = "0"
     parameters = row.parameters
     if row.encoder == "libx264":
-        parameters += f":keyint={gop}:min-keyint={gop}:threads=1"
+        parameters += f":keyint={gop}:min-keyint={gop}:threads=1{x264_code(instruction_set())}"
     elif row.encoder == "libx265":
         parameters += f":keyint={gop}:min-keyint={gop}" + (x265_parameters(facts.light) if _hdr10(target) else "")
         parameters += ":hdr10=1:repeat-headers=0" if _hdr10(target) else ""
@@ -86,6 +87,16 @@ def _options(settings: Transcoding, facts: Facts, target: TargetPictures, gop: i
     if row.encoder in _PARAMETERS:
         options[_PARAMETERS[row.encoder]] = parameters
     return options
+
+
+def x264_code(processor: str) -> str:
+    """The code that x264 runs, for its parameters. That for AVX-512 reads memory that nobody has written where it plans
+    the quality of blocks (`mbtree_propagate_list`): the bytes of a film would depend on what its process did before.
+    What is left gives the same bytes on all of these processors.
+    """
+    if not processor.startswith("x86_64"):
+        return ""
+    return ":asm=AVX2" if processor.endswith(("-v3", "-v4")) else ":asm=SSE4.2"
 
 
 def _hdr10(target: TargetPictures) -> bool:

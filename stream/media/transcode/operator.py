@@ -27,7 +27,7 @@ class Transcode:
     Parts: ranges of pictures, whole closed GOPs each, and the sound. A part's output holds packets and no film.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def check(self, settings: Settings, inputs: Sequence[str]) -> Settings:
         return checked(settings, inputs).model_dump(mode="json")
