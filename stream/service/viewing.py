@@ -9,13 +9,13 @@ from sinks.query.filters import Filters
 from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import AuditedAccess
-from stream.errors import BadRequest
+from stream.errors import BadRequest, StageError
 from stream.events.grid import SECOND_NS
 from stream.search.answer import FoundMoments
 from stream.search.application import Search
 from stream.search.spaces import EMPTY_INDEX
 from stream.service.caller import Caller
-from stream.service.problems import absent
+from stream.service.problems import Problem, absent
 from stream.service.schemas.assets import AssetDetailOut, AssetOut, AssetsIn, AssetsOut
 from stream.service.schemas.dead_letters import DeadLetterOut, DeadLettersOut
 from stream.service.schemas.moments import MomentDetailOut
@@ -24,7 +24,7 @@ from stream.service.schemas.uploads import UploadOut, UploadsOut
 from stream.service.searching import counted, scopes_of
 from stream.service.service import Service, taken_uploads
 from stream.service.signed_cursors import read_cursor, signed_cursor
-from stream.service.uploads.register import Upload
+from stream.service.uploads.register import Upload, UploadState
 
 _MOST_COMING = 1_000
 _MOST_UPLOADS = 100
@@ -175,6 +175,19 @@ def own_upload(service: Service, caller: Caller, upload_id: str) -> Upload:
     if not caller.access.may(Action.PUBLISH, found.tenant, found.project):
         raise absent()
     return found
+
+
+def upload_is_known(service: Service, caller: Caller, upload: Upload) -> bool | None:
+    """Whether the caller can ask for the asset of their upload now; None while nobody can look."""
+    if upload.state not in {UploadState.STORED, UploadState.PUBLISHED}:
+        return False
+    try:
+        # Of an upload itself is told also while everybody searches.
+        with service.searchers.one(0.0) as application:
+            found = application.asset(upload.tenant, upload.asset_id, scopes_of(caller, Action.SEARCH))
+    except (Problem, StageError):
+        return None
+    return found is not None
 
 
 def whole_tenants(caller: Caller) -> tuple[str, ...] | None:

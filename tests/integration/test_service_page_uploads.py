@@ -50,6 +50,14 @@ def small(name: str, data: bytes = b"x") -> FilePayload:
     return {"name": name, "mimeType": "video/mp4", "buffer": data}
 
 
+def whose_asset_is_known(route: Route) -> None:
+    if route.request.method != "GET":
+        route.continue_()
+        return
+    answer = route.fetch()
+    route.fulfill(response=answer, json=answer.json() | {"asset_known": True})
+
+
 def looked_at(tab: Visit, folder: Path, name: str) -> None:
     for look, size, scheme in (("light", DESKTOP, "light"), ("dark", DESKTOP, "dark"), ("phone", PHONE, "dark")):
         tab.page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -89,6 +97,19 @@ def test_a_file_is_uploaded_understood_and_linked(browser: Browser, tmp_path: Pa
         assert desk.get(f"{found['asset']}/media", "editor").content == clip.read_bytes()
 
 
+def test_an_asset_that_is_not_known_yet_is_not_asked_for(browser: Browser, desk: Desk) -> None:
+    with visit(browser, str(desk.client.base_url)) as tab:
+        page = signed_in(tab, desk.keys["editor"], "/uploads")
+        page.get_by_label("Choose files").set_input_files([small("new.mp4")])
+        expect(word(page, "new.mp4")).to_have_text("published")
+        for _ in range(2):
+            with page.expect_response(lambda answer: answer.request.method == "GET") as asked:
+                pass
+            # Each refusal would be an event that an auditor reads.
+            assert (asked.value.status, "/v1/uploads/" in asked.value.url) == (200, True)
+    assert not [event for event in desk.events() if event["status"] in {"Denied", "Failure"}]
+
+
 def test_one_of_many_is_told_of_its_end_while_others_are_understood(browser: Browser, desk: Desk) -> None:
     asset = {
         "status": "failed",
@@ -98,6 +119,7 @@ def test_one_of_many_is_told_of_its_end_while_others_are_understood(browser: Bro
         "reason": "no video",
     }
     with visit(browser, str(desk.client.base_url)) as tab:
+        tab.page.route(re.compile(r"/v1/uploads/\w+$"), whose_asset_is_known)
         # These are listened to for as long as this test lasts.
         tab.page.route(re.compile(r"/v1/assets/.*(one|two)\.mp4/events"), lambda _: None)
         tab.page.route(re.compile(r"/v1/assets/.*three\.mp4\?"), lambda route: route.fulfill(json={"asset": asset}))

@@ -31,6 +31,11 @@ class UploadRow:
         return self.upload.state is UploadState.RECEIVING
 
     @property
+    def known(self) -> bool:
+        """Whether its asset can be asked for by now, but on a cluster that is behind."""
+        return self.upload.state is UploadState.PUBLISHED
+
+    @property
     def words(self) -> str:
         """Its state, as far as the service knows it without its asset."""
         return _WORDS[self.upload.state]

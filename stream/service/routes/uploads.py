@@ -31,7 +31,7 @@ from stream.service.uploads.tus import (
     tus_headers,
 )
 from stream.service.uploads.uploads import UploadAsked, Uploads
-from stream.service.viewing import own_upload, own_uploads
+from stream.service.viewing import own_upload, own_uploads, upload_is_known
 
 _ONE = "/uploads/{upload_id}"
 _Id = Annotated[str, Path(min_length=1, max_length=100)]
@@ -107,7 +107,8 @@ def _add_states(routes: APIRouter, service: Service) -> None:
         """How far an upload is, and what became of it."""
         with service.access(request, Action.PUBLISH, Activity.VIEWED, _subject(upload_id)) as (caller, _):
             found = own_upload(service, caller, upload_id)
-            return UploadOut.of(found, taken_uploads(service).expires_ms(found))
+            expires_ms = taken_uploads(service).expires_ms(found)
+            return UploadOut.of(found, expires_ms, asset_known=upload_is_known(service, caller, found))
 
     @routes.head(_ONE, response_class=Response, responses=_refused(404, 410, 412, 501))
     def upload_offset(request: Request, upload_id: _Id) -> Response:

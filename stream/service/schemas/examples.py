@@ -225,6 +225,7 @@ UPLOAD: JsonDict = {
     "code": None,
     "asset_id": "uploads/9f86d081884c7d659a2feaa0c55ad015/bus.mp4",
     "asset": "/v1/assets/acme/uploads%2F9f86d081884c7d659a2feaa0c55ad015%2Fbus.mp4",
+    "asset_known": False,
     "created_ms": _TIME_MS,
     "expires_ms": _TIME_MS + _DAY_MS,
 }

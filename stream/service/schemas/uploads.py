@@ -28,11 +28,14 @@ class UploadOut(BaseModel):
     code: str | None
     asset_id: str
     asset: str = Field(description="Path of the asset, which is there some time after the last byte.")
+    asset_known: bool | None = Field(
+        description="Whether `asset` answers now: ask for it from then on. None in lists, and while nobody can look."
+    )
     created_ms: int
     expires_ms: int | None = Field(description="When it is removed unless more is sent.")
 
     @classmethod
-    def of(cls, upload: Upload, expires_ms: int | None) -> Self:
+    def of(cls, upload: Upload, expires_ms: int | None, *, asset_known: bool | None = None) -> Self:
         return cls(
             upload_id=upload.upload_id,
             path=f"/v1/uploads/{upload.upload_id}",
@@ -47,6 +50,7 @@ class UploadOut(BaseModel):
             code=upload.code,
             asset_id=upload.asset_id,
             asset=asset_path(upload.tenant, upload.asset_id),
+            asset_known=asset_known,
             created_ms=upload.created_ms,
             expires_ms=expires_ms,
         )

@@ -339,9 +339,11 @@ def test_an_upload_is_understood_and_found(tmp_path: Path) -> None:
     ):
         desk = given(found)
         path = begun(desk, len(data), filename="other.mp4").headers["location"]
+        assert desk.get(path, "editor").json()["asset_known"] is False
         assert sent(desk, path, 0, data).status_code == 204
         wait_for(lambda: bool(desk.get(path, "editor").json()["state"] == "published"), "it is worked on")
         upload = desk.get(path, "editor").json()
+        assert upload["asset_known"] is True
         detail = desk.get(upload["asset"], "editor").json()
         assert (detail["asset"]["status"], detail["asset"]["project"]) == ("ready", "default")
         assert desk.get(f"{upload['asset']}/media", "editor").content == data

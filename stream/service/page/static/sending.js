@@ -5,7 +5,7 @@ import { bytes, drawActs, drawBytes, drawState } from "./upload_row.js";
 /** `path` is empty until the service knows of it. `asked`: whether the service said what the next byte is. `gone`: it
  * was given up. `key`: of the attempt to begin. `wake` ends a pause.
  * @typedef {import("./tus.js").Answer} Answer
- * @typedef {{element: HTMLElement, file: File | null, place: import("./tus.js").Place | null, path: string, asset: string, size: number, sent: number, asked: boolean, whole: boolean, gone: boolean, key: string, working: boolean, abort: () => void, wake: () => void}} Row
+ * @typedef {{element: HTMLElement, file: File | null, place: import("./tus.js").Place | null, path: string, asset: string, size: number, sent: number, asked: boolean, whole: boolean, gone: boolean, known: boolean, key: string, working: boolean, abort: () => void, wake: () => void}} Row
  */
 
 /** Proxies bound a request, and what a piece had brought is safe at its end at the latest. */

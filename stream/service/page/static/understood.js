@@ -8,19 +8,23 @@ let watched = 0;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
-/** Until the asset is final, or `row` has gone.
- * @param {Document} page @param {{element: HTMLElement, path: string, asset: string, gone: boolean}} row
+/** Until the asset is final, or `row` has gone. While the asset is not known its upload is asked, which is there.
+ * @param {Document} page @param {{element: HTMLElement, path: string, asset: string, gone: boolean, known: boolean}} row
  */
 export async function follow(page, row) {
   drawState(page, row.element, "published");
   drawActs(row.element, {});
   for (let waitMs = FIRST_WAIT_MS; !row.gone; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5)) {
     // One that waited for others to end would not be told of its own end.
-    if (await (watched < MOST_WATCHED ? watch(page, row) : look(page, row))) {
+    if (row.known && (await (watched < MOST_WATCHED ? watch(page, row) : look(page, row)))) {
       return;
     }
     // There is no asset yet, or no place to listen. What was refused never becomes one.
     const { status, body } = await found(page, row.path);
+    if (status === 200 && body.asset_known && !row.known) {
+      row.known = true;
+      continue;
+    }
     if (status === 200 && body.state === "refused") {
       drawState(page, row.element, "failed", `It was refused: ${body.code}.`);
       return;

@@ -59,8 +59,8 @@ function adopt(page) {
 
 /** @param {Document} page @param {HTMLElement} element @returns {Row} */
 function listed(page, element) {
-  const { upload, asset, size, sent, state, to } = element.dataset;
-  const row = added(element, { path: upload, asset, place: JSON.parse(to), size: Number(size), sent: Number(sent) });
+  const { upload, asset, known, size, sent, state, to } = element.dataset;
+  const row = added(element, { path: upload, asset, place: JSON.parse(to), size: Number(size), sent: Number(sent), known: known !== undefined });
   drawBytes(element, row.sent, row.size);
   if (state === "paused") {
     drawActs(element, { again: true, cancel: true });
@@ -72,7 +72,7 @@ function listed(page, element) {
 
 /** @param {HTMLElement} element @param {Partial<Row>} known @returns {Row} */
 function added(element, known) {
-  const blank = { file: null, place: null, path: "", asset: "", size: 0, sent: 0, asked: false, whole: false, gone: false, key: "", working: false };
+  const blank = { file: null, place: null, path: "", asset: "", size: 0, sent: 0, asked: false, whole: false, gone: false, known: false, key: "", working: false };
   const row = { ...blank, abort: () => {}, wake: () => {}, ...known, element };
   rows.add(row);
   nameParts(element);
