@@ -112,6 +112,7 @@ class Catalogue:
     def __init__(self, place: Place, store: StoreReader | None = None) -> None:
         self._store = store or StoreReader(place)
         self._kept = WeakKeyDictionary[Snapshots, LivingRows[LiveAsset]]()
+        self._fresh = WeakKeyDictionary[Snapshots, tuple[tuple[Any, Any], IndexFreshness]]()
 
     def assets(
         self,
@@ -171,14 +172,11 @@ class Catalogue:
         return [] if rows is None else [str(key) for key in rows["asset_key"].to_pylist()]
 
     def freshness(self) -> IndexFreshness:
-        def read() -> tuple[pa.Table, list[int | None]]:
-            pending = self._published(f"status = '{AssetStatus.PLANNED}'", [])
-            return pending, self._store.each(lambda shard: newest_done_ms(shard.newest(SEGMENTS)))
-
-        pending, newest = self._store.reading(read)
-        newest_ms = max((time_ms for time_ms in newest if time_ms is not None), default=None)
-        times = pending["published_ms"].to_pylist()
-        return IndexFreshness(newest_ms, min(times, default=None), len(times))
+        parts = self._store.reading(lambda: self._store.each(self._freshness_of))
+        newest = [part.newest_commit_ms for part in parts if part.newest_commit_ms is not None]
+        oldest = [part.oldest_pending_ms for part in parts if part.oldest_pending_ms is not None]
+        count = sum(part.pending_assets for part in parts)
+        return IndexFreshness(max(newest, default=None), min(oldest, default=None), count)
 
     def pending(self, filters: Filters, limit: int = 100) -> PendingAssets:
         """What is under way of the tenant, project and scopes that `filters` name."""
@@ -203,14 +201,21 @@ class Catalogue:
         it on.
         """
 
-        def rows(shard: Snapshots) -> pa.Table | None:
-            table = shard.newest(ASSETS)
-            # A store that no writer of this release has opened lacks the second.
-            known = () if table is None else table.schema.names
-            return shard.select(ASSETS, where, [*columns, *(name for name in _TIMES if name in known)])
-
-        found = self._store.reading(lambda: [_dated(each) for each in self._store.each(rows) if each is not None])
+        dated = partial(_dated_of, where=where, columns=columns)
+        found = self._store.reading(lambda: [each for each in self._store.each(dated) if each is not None])
         return pa.concat_tables(found) if found else pa.table({name: [] for name in (*columns, "published_ms")})
+
+    def _freshness_of(self, shard: Snapshots) -> IndexFreshness:
+        """Read once of each version, as every answer says how fresh it is."""
+        tables = shard.newest(ASSETS), shard.newest(SEGMENTS)
+        of, found = self._fresh.get(shard, ((None, None), IndexFreshness(None, None, 0)))
+        # The same object is the same version, which never changes.
+        if any(one is not other for one, other in zip(of, tables, strict=True)):
+            rows = _dated_of(shard, where=f"status = '{AssetStatus.PLANNED}'", columns=[])
+            pending = (None, 0) if rows is None else (pc.min(rows["published_ms"]).as_py(), rows.num_rows)
+            found = IndexFreshness(newest_done_ms(tables[1]), *pending)
+            self._fresh[shard] = tables, found
+        return found
 
     def _looked_up(self, content_keys: Collection[str]) -> dict[str, LiveAsset]:
         """Of all shards: a content does not tell which one holds its asset."""
@@ -302,6 +307,16 @@ def _columns(table: Any) -> list[str]:
     """Those of `LiveAsset` that there are: an older index lacks some."""
     known = set(table.schema.names)
     return [name for name in ("tenant", "asset_id", *_LIVE_COLUMNS) if name in known]
+
+
+def _dated_of(shard: Snapshots, *, where: str, columns: Sequence[str]) -> pa.Table | None:
+    """Those columns of the matching assets of a shard, and when each was published; None without a table."""
+    table = shard.newest(ASSETS)
+    if table is None:
+        return None
+    # A store that no writer of this release has opened lacks the second.
+    known = [name for name in _TIMES if name in table.schema.names]
+    return _dated(table.scanner(columns=[*columns, *known], filter=where).to_table())
 
 
 def _dated(rows: pa.Table) -> pa.Table:

@@ -5,6 +5,7 @@ becomes an answer is `stream.search`'s.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,6 +43,7 @@ NOBODY = "none"
 
 StoredRow = Mapping[str, Any]
 """The columns of a row that a `StoredMoment` is made of."""
+_NOTHING_READ: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +174,13 @@ class MomentIndex:
         pages = self.catalogue.pages(filters)  # of an older release: its rows do not follow what is published
         return [f"{one_of('content_key', page)} AND {where}" for page in pages]
 
-    def stored(self, version: Version, rows: Mapping[int, str]) -> dict[int, StoredRow]:
-        """What these rows hold, whose contents are given."""
-        if not rows:
-            return {}
-        found = self._hits(version, list(rows))
+    def stored(
+        self, version: Version, rows: Mapping[int, str], read: Mapping[int, str] = _NOTHING_READ
+    ) -> dict[int, StoredRow]:
+        """What these rows hold, whose contents are given, and the column `HIT` as far as it is `read` already."""
+        found = {number: hit for number in rows if (hit := hit_of(read.get(number))) is not None}
+        if unread := [number for number in rows if number not in found]:
+            found |= self._hits(version, unread)
         if lacking := [number for number in rows if number not in found]:
             # Of an older release, whose rows say it in columns alone.
             found |= zip(lacking, version.take(lacking, HIT_COLUMNS).to_pylist(), strict=True)

@@ -63,11 +63,20 @@ class NewerVectors:
         self._kept: dict[_Key, _VectorFragment] = {}
         self._seen: dict[str, int] = {}
         self._matches = NewerMatches()
+        self._last: dict[str, tuple[Any, int, NewerVectorRows | None]] = {}
 
     def of(self, table: Any, column: str) -> NewerVectorRows | None:
         """The rows that the index of `column` does not cover. None without an index, and where there are too many to
         keep them.
         """
+        of, version, found = self._last.get(column, (None, 0, None))
+        # The object too: a table that was made anew has the versions of the former one.
+        if of is not table or version != table.version:
+            found = self._looked_for(table, column)
+            self._last[column] = table, table.version, found
+        return found
+
+    def _looked_for(self, table: Any, column: str) -> NewerVectorRows | None:
         covered = covered_by_index(table, column)
         if covered is None:
             return None

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sinks.filters import one_of
+from sinks.lance.hit_column import HIT
 from sinks.query.filters import EVERYTHING
 from sinks.query.remembered import Remembered
 
@@ -22,15 +24,20 @@ _REFINED, _LEAST_REFINED, _MOST_REFINED = 2, 20, 100
 """So many times the rows that are asked for are compared by their whole vectors: each costs a read of its own."""
 _READ_AT_ONCE = 256
 """More whole vectors Lance compares, in less memory."""
+SHOWN_AT_ONCE = 32
+"""Of no more rows, what a hit shows is read together with their vectors: apart it takes as long again as a vector."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that a ranking holds: its number in this version, its content, and its score."""
+    """A row that a ranking holds: its number in this version, its content, its score, and its column `HIT` where that
+    was read.
+    """
 
     row: int
     content_key: str
     score: float
+    hit: str | None = None
 
 
 class SpaceVersion:
@@ -42,7 +49,7 @@ class SpaceVersion:
         self._table = table
         self._remembered = remembered or Remembered()
 
-    @property
+    @cached_property
     def columns(self) -> Sequence[str]:
         return list(self._table.schema.names)
 
@@ -107,12 +114,14 @@ class SpaceVersion:
             return self._ranked("_distance", where, depth, nearest=refine, **search)
         # Lance would read vectors and contents one after the other.
         columns = ["content_key", nearest["column"], "_distance"]
+        columns += [HIT.name] if depth <= SHOWN_AT_ONCE and HIT.name in self.columns else []
         rows = self._scanned(columns, where, count, nearest={**nearest, "k": count}, **search)
         distances = cosine_distances(rows[nearest["column"]], nearest["q"])
         numbers, keys = rows["_rowid"].to_numpy(), rows["content_key"].to_pylist()
+        hits = rows[HIT.name].to_pylist() if HIT.name in columns else [None] * len(keys)
         # By number where they are equally near, as Lance does it. A vector that is no number is near to nothing.
         best = [at for at in np.lexsort((numbers, distances)) if np.isfinite(distances[at])][:depth]
-        return [Candidate(int(numbers[at]), keys[at], float(distances[at])) for at in best]
+        return [Candidate(int(numbers[at]), keys[at], float(distances[at]), hits[at]) for at in best]
 
     def _ranked(self, score: str, where: str, depth: int, **search: object) -> list[Candidate]:
         rows = self._scanned(["content_key", score], where, depth, **search)

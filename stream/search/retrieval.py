@@ -97,6 +97,11 @@ class Rankings:
         """Of each row."""
         return {item.row: item.content_key for item in (*self.near, *self.worded)}
 
+    @property
+    def hits(self) -> dict[int, str]:
+        """What hits show of rows, as far as it was read with their vectors."""
+        return {item.row: item.hit for item in self.near if item.hit is not None}
+
     def places(self) -> tuple[Mapping[int, int], Mapping[int, int]]:
         """Places from 1, by row: by vector, and by text."""
         near = places([(item.row, -item.score) for item in self.near])
@@ -184,12 +189,18 @@ class _Question:
             depth *= _WIDER
 
     def _rankings(self, version: Version, depth: int, first: int) -> Rankings:
-        near, (worded, slight) = self._index.both(
-            lambda: self._near(version, depth), lambda: self._worded(version, depth)
-        )
+        near, (worded, slight) = self._near_and_worded(version, depth)
         found = Rankings.of(near, worded, depth, first, slight)
         # A moment is the nearest to itself, so it is always in its own result.
         return found.without(version.numbers([self._probe.without])) if self._probe.without else found
+
+    def _near_and_worded(
+        self, version: Version, depth: int
+    ) -> tuple[list[Candidate], tuple[list[Candidate], Collection[int]]]:
+        # One of the two alone needs no other thread.
+        if self._probe.vector is None or not self._probe.text:
+            return self._near(version, depth), self._worded(version, depth)
+        return self._index.both(lambda: self._near(version, depth), lambda: self._worded(version, depth))
 
     def _near(self, version: Version, depth: int) -> list[Candidate]:
         probe = self._probe
@@ -217,8 +228,10 @@ class _Question:
 
     def _found(self, version: Version, rankings: Rankings, offset: int, wanted: int) -> "_Found":
         """What is visible of `rankings`. Rows of the page are read meanwhile, as nearly all of them are."""
-        fused, contents = rankings.fused(), rankings.contents
-        page = {row: contents[row] for row in islice(fused, offset, wanted)}
+        fused, contents, read = rankings.fused(), rankings.contents, rankings.hits
+        page = {row: contents[row] for row in islice(fused, offset, wanted) if row not in read}
+        if not page:
+            return self._visible(rankings, fused, wanted + 1)
         found, rows = self._index.both(
             lambda: self._visible(rankings, fused, wanted + 1), lambda: self._index.stored(version, page)
         )
@@ -242,10 +255,8 @@ class _Question:
     def _matches(self, version: Version, found: "_Found", offset: int, wanted: int) -> tuple[Match, ...]:
         rankings, scores = found.rankings, {row: found.fused[row] for row in islice(found.fused, offset, wanted)}
         contents, (near, worded) = rankings.contents, rankings.places()
-        rows = {
-            **found.rows,
-            **self._index.stored(version, {row: contents[row] for row in scores if row not in found.rows}),
-        }
+        unread = {row: contents[row] for row in scores if row not in found.rows}
+        rows = {**found.rows, **self._index.stored(version, unread, rankings.hits)}
         cosines = self._similarities(version, rankings, list(scores))
         moments = {row: moment_of(rows[row], found.assets) for row in scores}
         return tuple(

@@ -8,11 +8,12 @@ import pytest
 from benchmarks.testbed.search_fill import Footage
 from benchmarks.testbed.store_stream import SPACE
 from sinks.filters import one_of
+from sinks.lance.hit_column import HIT
 from sinks.lance.moments import moments_table
 from sinks.lance.store import ASSETS
 from sinks.query.filters import EVERYTHING, Filters, Scope
 from sinks.query.moments import MomentIndex
-from sinks.query.rankings import EXACT_ROWS
+from sinks.query.rankings import EXACT_ROWS, SHOWN_AT_ONCE
 from stream.search.retrieval import Probe, matches_from
 
 FOOTAGE = Footage(2 * EXACT_ROWS)
@@ -72,3 +73,13 @@ def test_what_the_moment_alone_decides_is_asked_of_the_rows(directory: Path) -> 
     index = MomentIndex(directory)
     assert wheres(index, Filters(start_ns=0)) == ["end_ns > 0"]
     assert wheres(index, Filters(labels={"half": "1"})) != [EVERYTHING]
+
+
+def test_a_short_page_shows_the_same_as_a_long_one(directory: Path) -> None:
+    """What hits show is read with their vectors or apart, and in columns where a row of an older release lacks it."""
+    index, probe = MomentIndex(directory), Probe(FOOTAGE.questions(1)[0])
+    long = matches_from(index, SPACE.key, probe, limit=2 * SHOWN_AT_ONCE).items
+    assert matches_from(index, SPACE.key, probe, limit=8).items == long[:8]
+    older = one_of("moment_id", [item.moment.moment_id for item in long[:3]])
+    lance.dataset(directory / f"{moments_table(SPACE.key)}.lance").update({HIT.name: "NULL"}, where=older)
+    assert matches_from(index, SPACE.key, probe, limit=8).items == long[:8]

@@ -24,6 +24,7 @@ from tests.support.annotations import (
     SPACE,
     annotations,
     asset_deleted,
+    asset_failed,
     events,
     key_of,
     planned,
@@ -198,6 +199,10 @@ def test_freshness_names_the_oldest_pending_asset(sink: LanceSink, tmp_path: Pat
     found = catalogue.freshness()
     assert (found.newest_commit_ms, found.oldest_pending_ms) == (1_700_000_000_000, version(3).append_ms)
     assert found.pending_assets == 3
+    assert catalogue.freshness() == found
+    feed(sink, events(asset_failed(ref("b", 3))))
+    found = catalogue.freshness()
+    assert (found.oldest_pending_ms, found.pending_assets) == (version(4).append_ms, 2)
 
 
 def test_a_failed_cell_counts_with_its_true_length(sink: LanceSink) -> None:
