@@ -24,7 +24,6 @@ from tests.support.annotations import (
     SPACE,
     annotations,
     asset_deleted,
-    asset_failed,
     events,
     key_of,
     planned,
@@ -200,7 +199,7 @@ def test_freshness_names_the_oldest_pending_asset(sink: LanceSink, tmp_path: Pat
     assert (found.newest_commit_ms, found.oldest_pending_ms) == (1_700_000_000_000, version(3).append_ms)
     assert found.pending_assets == 3
     assert catalogue.freshness() == found
-    feed(sink, events(asset_failed(ref("b", 3))))
+    feed(sink, events(*(annotations(ref("b", 3), segment) for segment in range(3))))
     found = catalogue.freshness()
     assert (found.oldest_pending_ms, found.pending_assets) == (version(4).append_ms, 2)
 
