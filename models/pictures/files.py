@@ -9,15 +9,22 @@ import numpy as np
 from models.protocol import Image
 from stream.errors import BadMedia
 
-# Decoded, this is 300 MB. More would let one query take a worker's memory.
+# Decoded, this is 400 MB. More would let one query take a worker's memory.
 MAX_PIXELS = 100_000_000
+# Their decoders hold four copies of a picture.
+MAX_PIXELS_OF = {"WEBP": 34_000_000, "AVIF": 34_000_000}
+MAX_SIDE = 4_096
+"""Longer pictures are made smaller: models look at a tenth of it, and each copy on the way costs memory."""
+STRIP_ROWS = 64
+_ORIENTATION = 0x0112
 MAX_FILE_BYTES = 256 << 20
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
 """Formats that Pillow decodes without another program or a script (as EPS needs)."""
 
 
 def pixels_of(data: bytes) -> Image:
-    """RGB uint8 [height, width, 3] of an encoded picture; of an animation, the first picture.
+    """RGB uint8 [height, width, 3] of an encoded picture; of an animation, the first picture. One that is longer than
+    `MAX_SIDE` is made smaller by a whole number, each pixel the mean of those that it stands for.
 
     EXIF orientation is applied, 16 bits are scaled to 8, and transparent pixels become black. Raises `BadMedia`
     (`bad_picture`) with the reason for a picture that cannot be converted.
@@ -32,9 +39,10 @@ def pixels_of(data: bytes) -> Image:
         try:
             with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
                 # Before `load`: the header is cheap to read, and the pixels of a decompression bomb are not.
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise _bad(f"it has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller")
-                return _rgb(_upright(picture))
+                most = MAX_PIXELS_OF.get(picture.format or "", MAX_PIXELS)
+                if picture.width * picture.height > most:
+                    raise _bad(f"it has more than {most // 1_000_000} million pixels; make it smaller")
+                return _rgb(_upright(picture)) if max(picture.size) <= MAX_SIDE else _smaller(picture)
         except BadMedia:
             raise
         except UnidentifiedImageError:
@@ -55,6 +63,37 @@ def _upright(picture: Any) -> Any:
         return ImageOps.exif_transpose(picture)
     except Exception:  # noqa: BLE001 - damaged EXIF data can raise any exception type
         return picture
+
+
+def _smaller(picture: Any) -> Image:
+    """A long picture, a few rows at a time: whole copies in other modes would take several times its memory."""
+    from PIL import Image as Pillow
+
+    # Decodes fewer pixels where the format can.
+    picture.draft(picture.mode, tuple(side // _factor(picture.size) for side in picture.size))
+    factor = _factor(picture.size)
+    picture.load()
+    rows = STRIP_ROWS * factor
+    strips = (
+        _rgb(picture.crop((0, top, picture.width, min(top + rows, picture.height))))
+        for top in range(0, picture.height, rows)
+    )
+    whole = np.concatenate([np.asarray(Pillow.fromarray(strip).reduce(factor)) for strip in strips])
+    small = Pillow.fromarray(whole)
+    # It says how the picture is turned.
+    small.getexif().update(_exif(picture))
+    return np.asarray(_upright(small))
+
+
+def _factor(size: tuple[int, int]) -> int:
+    return -(-max(size) // MAX_SIDE)
+
+
+def _exif(picture: Any) -> dict[int, Any]:
+    try:
+        return {name: value for name, value in picture.getexif().items() if name == _ORIENTATION}
+    except Exception:  # noqa: BLE001 - damaged EXIF data can raise any exception type
+        return {}
 
 
 def _rgb(picture: Any) -> Image:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -13,12 +14,14 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from models.hashing import HashingEmbedder
+from models.pictures import files
 from models.pictures.files import pixels_of
 from models.pictures.geometry import resized_crop
 from models.protocol import Predictions
 from models.registry import ModelContext
 from models.weights.fetch import WeightsCache
 from stream.errors import BadMedia
+from tests.support.programs import ROOT, program
 
 SHAPE = (48, 64)
 Pixels = npt.NDArray[np.uint8]
@@ -94,6 +97,22 @@ def test_another_coding_is_the_same_question(name: str) -> None:
     assert float(asked @ other) > 1 - 1e-6
 
 
+@pytest.mark.parametrize("name", SAME)
+def test_a_long_picture_is_made_smaller_whatever_its_coding(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_SIDE", 32)
+    monkeypatch.setattr(files, "STRIP_ROWS", 5)
+    np.testing.assert_array_equal(pixels_of(SAME[name]()), np.asarray(Pillow.fromarray(scene()).reduce(2)))
+
+
+def test_a_huge_picture_takes_little_memory() -> None:
+    """Eleven KiB that decode to 100 million pixels, of anybody who may search."""
+    said = subprocess.run(program("huge_picture"), cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    rows, mib = map(int, said.stdout.split())
+    assert rows <= files.MAX_SIDE
+    # Whole copies in other modes took over 1,000.
+    assert mib < 450
+
+
 def test_grey_in_16_bits_is_grey_in_8() -> None:
     expected = np.repeat(grey()[..., None], 3, axis=2)
     np.testing.assert_array_equal(pixels_of(png16(grey().astype(np.uint16) * 257)), expected)
@@ -146,6 +165,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "only a beginning": lambda: encoded(Pillow.fromarray(scene()), "PNG")[:20],
     "a bomb": huge,
     "a bomb of text": text_bomb,
+    "a webp whose decoder would take four copies": lambda: encoded(Pillow.new("L", (6_000, 6_000)), "WEBP", method=0),
     "floating point": lambda: encoded(Pillow.fromarray(scene()[..., 0].astype(np.float32)), "TIFF"),
     "a cut-off webp": lambda: encoded(Pillow.fromarray(scene()), "WEBP")[:90],
 }
