@@ -17,6 +17,7 @@ from sinks.location import Location
 from sinks.paths import unusable
 from stream.broker.names import DEFAULT, Names
 from stream.cli.rendering.output import Document, StandardOutput, UsageProblem
+from stream.cli.rendering.wide_console import WideConsole
 from stream.errors import Fatal, StageError, printable
 
 __all__ = ["AnsweredNo", "Context", "DeploymentCommand", "UsageProblem", "checked", "explain", "make_context"]
@@ -147,7 +148,7 @@ def make_context(
         parquet=_store("--parquet", parquet, "RUSHES_PARQUET", environment),
         deployment=checked(deployment or environment.get("RUSHES_DEPLOYMENT") or DEFAULT),
         # With `--json`, text for people moves to standard error: scripts read standard output.
-        console=errors if document.wanted else Console(file=output, highlight=False),  # type: ignore[arg-type]
+        console=errors if document.wanted else WideConsole(environment, file=output, highlight=False),
         errors=errors,
         document=document,
         output=output,

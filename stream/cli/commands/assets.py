@@ -20,6 +20,8 @@ from stream.clock import SystemClock
 from stream.events.grid import SECOND_NS, timecode
 from stream.events.ids import clip_name, without_secrets
 
+_UPLOADS = "uploads/"
+
 
 def status(
     context: typer.Context,
@@ -49,7 +51,7 @@ def status(
         table.add_row(
             shown(view.tenant),
             # Names come from producers: markup or control sequences in them must not reach the terminal.
-            shown(clip_name(view.uri or view.asset_id)),
+            shown(_clip(view)),
             f"[{STYLES[view.status]}]{view.status}[/]",
             timecode(view.duration_ns) if view.duration_ns else "",
             f"{view.segments_done}/{view.segment_count}" if view.segment_count else "",
@@ -57,6 +59,11 @@ def status(
         )
     shared.console.print(table)
     shared.console.print(freshness_line(freshness_now(catalogue, SystemClock())), style="dim")
+
+
+def _clip(view: Any) -> str:
+    # What is on the disk of an upload is called by its number; its asset has the name that people gave it.
+    return clip_name(view.asset_id if view.asset_id.startswith(_UPLOADS) else view.uri or view.asset_id)
 
 
 def _asset_json(view: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from stream.search.answer import FoundMoments
 from stream.search.lanes import Lanes, lanes_of
 from stream.service.schemas import examples
 from stream.service.schemas.moments import MomentOut, TimesOut, asset_path
+from stream.service.schemas.reasons import told_reason
 
 MOST_LISTED = 1_000
 Seconds = tuple[float, float]
@@ -58,7 +59,7 @@ class AssetOut(BaseModel):
             damaged_s=_seconds(view.damaged_ns),
             notes=list(view.notes),
             code=view.code,
-            reason=view.reason,
+            reason=_reason(view),
             labels=list(view.labels),
             searchable=view.live_content_key is not None,
             updated_at_ms=view.updated_at_ms,
@@ -184,20 +185,24 @@ def _shots(lanes: Lanes, live: LiveAsset | None) -> list[ShotOut]:
 def _stages(detail: AssetDetail) -> list[StageOut]:
     view = detail.view
     if not view.segment_count:
-        return [StageOut(stage=PLAN, done=0, failed=0, code=view.code, reason=view.reason)]
+        return [StageOut(stage=PLAN, done=0, failed=0, code=view.code, reason=_reason(view))]
     planned = StageOut(stage=PLAN, done=view.segment_count, failed=0)
-    failed = [_failed(item, view.duration_ns) for item in detail.failures]
+    failed = [_failed(item, view) for item in detail.failures]
     return [planned, *failed, StageOut(stage=INDEX, done=detail.stored, failed=0)]
 
 
-def _failed(item: CellFailure, duration_ns: int) -> StageOut:
+def _reason(view: AssetView) -> str | None:
+    return None if view.reason is None else told_reason(view.asset_id, view.reason)
+
+
+def _failed(item: CellFailure, view: AssetView) -> StageOut:
     return StageOut(
         stage=item.stage,
         done=None,
         failed=len(item.segments),
         code=item.code,
-        reason=item.message,
-        missing_s=_seconds(_joined([segment_range(number, duration_ns) for number in item.segments])),
+        reason=told_reason(view.asset_id, item.message),
+        missing_s=_seconds(_joined([segment_range(number, view.duration_ns) for number in item.segments])),
     )
 
 

@@ -9,6 +9,7 @@ from sinks.dead_letters import DeadLetterFilter, DeadLetterState, StoredDeadLett
 from stream.error_codes.table import advice_for
 from stream.service.schemas import examples
 from stream.service.schemas.moments import asset_path
+from stream.service.schemas.reasons import told_reason
 
 
 class DeadLetterOut(BaseModel):
@@ -55,7 +56,7 @@ class DeadLetterOut(BaseModel):
             failed_at_ms=letter.failed_at_ms,
             attempts=letter.attempts,
             code=letter.code,
-            message=letter.message,
+            message=told_reason(letter.asset_id, letter.message),
             what_to_do=advice_for(letter.code),
             event_type=letter.event_type,
             value_bytes=item.value_bytes,

@@ -52,6 +52,16 @@ def test_roles_are_given_explained_and_taken(admin: Admin) -> None:
     assert "find moments" in admin.call("roles")
 
 
+def test_in_a_pipe_a_row_is_a_line(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = "oidc:https://identity.provider.example.com/realms/media#248289761001-and-more"
+    admin.call("give", "viewer", person, "--tenant", "acme", "--project", "documentary")
+    for columns, lines in ((None, 1), ("80", 0)):
+        if columns is not None:
+            monkeypatch.setenv("COLUMNS", columns)
+        found = [line for line in admin.call("list").splitlines() if person in line and "viewer" in line]
+        assert len(found) == lines
+
+
 def test_a_key_is_shown_once_and_never_kept(admin: Admin) -> None:
     secret = admin.call("key", "bot", "--tenant", "acme", "--role", "viewer").strip()
     assert is_key(secret)
