@@ -32,7 +32,7 @@ def blocks() -> dict[str, str]:
         "events": _block(events.events()),
         "environment": _block(settings.environment()),
         "settings": _block(settings.settings()),
-        "job-rights": _block(rights.job_rights()),
+        "rights": _block(rights.rights()),
         "stages": _block(settings.stages()),
         "delta-columns": _block(delta_table.delta_columns()),
         "decisions": _block(decisions.decisions()),

@@ -1,11 +1,10 @@
-"""What each process of jobs may do on a broker, as a table."""
+"""What each process may do on a broker, as a table."""
 
 from collections.abc import Collection
 
 from deploy.documents.markdown import code, table
-from stream.pipelines.reference import job_topology
-from stream.topology.rights import BrokerRight, ResourceKind, RightTo, rights_of, rights_to_write
-from stream.topology.topics import JOBS
+from stream.pipelines.rights import process_names, rights_of_processes
+from stream.topology.rights import BrokerRight, ResourceKind, RightTo
 
 _COLUMNS = (
     ("reads topics", ResourceKind.TOPIC, RightTo.READ),
@@ -15,17 +14,15 @@ _COLUMNS = (
 )
 
 
-def job_rights() -> str:
+def rights() -> str:
     """One row a process; what all of them may do stands in the text around it."""
-    topology = job_topology()
-    processes = [(stage.name, rights_of(topology, [stage.name])) for stage in topology.stages]
-    processes.append(("submit", rights_to_write(JOBS.name)))
+    processes = [(name, rights_of_processes([name])) for name in process_names()]
     rows = [
-        (code(name), *(_names(rights, kind, operation) for _, kind, operation in _COLUMNS))
-        for name, rights in processes
+        (code(name), *(_names(found, kind, operation) for _, kind, operation in _COLUMNS)) for name, found in processes
     ]
     return table(("process", *(head for head, _, _ in _COLUMNS)), rows)
 
 
-def _names(rights: Collection[BrokerRight], kind: ResourceKind, operation: RightTo) -> str:
-    return ", ".join(code(right.name) for right in rights if (right.kind, right.operation) == (kind, operation))
+def _names(found: Collection[BrokerRight], kind: ResourceKind, operation: RightTo) -> str:
+    there = (right for right in found if (right.kind, right.operation) == (kind, operation))
+    return ", ".join(code(right.name + "*" if right.prefixed else right.name) for right in there)

@@ -44,6 +44,7 @@ COMMANDS = {
     "audit": CommandEntry(_HERE + "audit:app"),
     "access": CommandEntry(_HERE + "access:app"),
     "tenants": CommandEntry(_HERE + "tenants:app"),
+    "rights": CommandEntry(_HERE + "rights:rights", deployment=True),
     "jobs": CommandEntry(_HERE + "jobs.group:app"),
     "kafka": CommandEntry(_HERE + "kafka:app"),
 }

@@ -104,7 +104,7 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("jobs", "reproduce"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
     ("jobs", "release"): Audited(_always(Activity.JOB_STEERED), named=("job", "variant")),
     ("jobs", "tenant-budget"): Audited(_always(Activity.JOB_STEERED), plain=("cpu_s",)),
-    ("jobs", "rights"): Audited(_always(Activity.RIGHTS_CHANGED), plain=("processes", "principal")),
+    ("rights",): Audited(_always(Activity.RIGHTS_CHANGED), plain=("processes", "principal")),
     ("jobs", "verify"): Audited(_always(Activity.VIEWED), named=("manifest_file",)),
     ("jobs", "manifest"): Audited(_always(Activity.VIEWED), named=("job", "variant")),
     **{

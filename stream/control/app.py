@@ -20,7 +20,7 @@ from stream.broker.contract import Record
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.tls import tls_context
 from stream.broker.names import Names
-from stream.control.state import APP, completion, entries
+from stream.control.state import APP, TABLE, completion, entries
 from stream.errors import BadEvent, Fatal, StageError, Unavailable
 from stream.events.base import Event
 from stream.observability.status import Status
@@ -29,8 +29,6 @@ from stream.topology.topics import COMPLETIONS, PROGRESS
 
 _log = logging.getLogger(__name__)
 
-TABLE = "entries"
-CHANGELOG = f"{APP}-{TABLE}-changelog"
 COMPACTION_LAG_MS = 86_400_000
 MAX_UNSETTLED = 1000
 # Forgetting them costs second writes only.

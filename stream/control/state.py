@@ -21,6 +21,9 @@ from stream.topology.unit import VIDEO_SECONDS
 
 APP = "rushes-control"
 """The Faust app; also its consumer group."""
+TABLE = "entries"
+CHANGELOG = f"{APP}-{TABLE}-changelog"
+"""The topic of the table, as Faust names it."""
 # An entry stays small even where a file has thousands of holes.
 MAX_MISSING = 20
 _DIGEST_BYTES = 16

@@ -13,8 +13,8 @@ from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import Clock
-from stream.control.app import CHANGELOG, Hosting, serve
-from stream.control.state import APP
+from stream.control.app import Hosting, serve
+from stream.control.state import APP, CHANGELOG
 from stream.errors import Fatal
 from stream.observability.http_endpoints import Answer, all_ready, served
 from stream.observability.labels import labelled

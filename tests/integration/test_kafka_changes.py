@@ -24,7 +24,7 @@ from stream.broker.kafka.watch import KafkaWatch
 from stream.broker.names import Names
 from stream.broker.node.local import LocalNode, free_port
 from stream.clock import SystemClock
-from stream.control.app import CHANGELOG
+from stream.control.state import CHANGELOG
 from stream.errors import Fatal, Unavailable
 from stream.events.ids import AssetVersion
 from stream.freshness.autoscaler import ScalingPolicy

@@ -16,8 +16,8 @@ from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.node.local import free_port
 from stream.clock import SystemClock
-from stream.control.app import CHANGELOG, COMPACTION_LAG_MS
-from stream.control.state import completion_id
+from stream.control.app import COMPACTION_LAG_MS
+from stream.control.state import CHANGELOG, completion_id
 from stream.events.asset import AssetStatus
 from stream.pipelines.control import topics
 from tests.support.brokers import own_node

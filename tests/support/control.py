@@ -14,8 +14,7 @@ from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.broker.kafka.snapshot import latest_values
 from stream.clock import SystemClock
-from stream.control.app import CHANGELOG
-from stream.control.state import entries
+from stream.control.state import CHANGELOG, entries
 from stream.events.asset import AssetChanged, AssetRef, AssetStatus, Outcome, SegmentProgressed
 from stream.events.base import Event, Payload
 from stream.events.grid import SEGMENT_NS

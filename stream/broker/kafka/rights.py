@@ -1,4 +1,4 @@
-"""Who may do what with topics and groups, as a cluster's authorizer keeps it: lists by their whole names."""
+"""Who may do what with topics and groups, as a cluster's authorizer keeps it."""
 
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -117,21 +117,21 @@ class StageRights:
         self._names = settings.names
         self._ask = AdminQueries(settings, clock)
 
-    def allow(self, principal: str, rights: Iterable[tuple[str, str, str]]) -> None:
-        """Each as kind of resource, name and operation, the latter two as `stream.topology.rights` has them. What
-        `principal` may do beside them stays.
+    def allow(self, principal: str, rights: Iterable[tuple[str, str, str, bool]]) -> None:
+        """Each as kind of resource, name, operation and whether the name is a prefix, as `stream.topology.rights` has
+        them. What `principal` may do beside them stays.
         """
         wanted = [
             AclBinding(
                 ResourceType[kind.upper()],
                 self._names.of(name),
-                ResourcePatternType.LITERAL,
+                ResourcePatternType.PREFIXED if prefixed else ResourcePatternType.LITERAL,
                 principal,
                 "*",
                 AclOperation[operation.upper()],
                 AclPermissionType.ALLOW,
             )
-            for kind, name, operation in rights
+            for kind, name, operation, prefixed in rights
         ]
 
         def give(client: AdminClient) -> None:

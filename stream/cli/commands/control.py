@@ -120,7 +120,7 @@ def progress(
 
 def _view(cluster: Cluster) -> "ControlView":
     from stream.broker.kafka.snapshot import latest_values
-    from stream.control.app import CHANGELOG
+    from stream.control.state import CHANGELOG
     from stream.control.view import ControlView
 
     return ControlView(latest_values(cluster.settings(), CHANGELOG, SystemClock()))

@@ -117,12 +117,14 @@ def topics(
     client_properties: ClientProperties = None,
     partitions: PartitionCounts = None,
     jobs: Annotated[bool, typer.Option("--jobs", help="Those of jobs too.")] = False,
+    control: Annotated[bool, typer.Option("--control", help="That of `rushes control` too.")] = False,
 ) -> None:
     """Create the topology's topics on any cluster, check those that exist, and set where each stage begins to read."""
     from stream.clock import SystemClock
     from stream.pipelines.reference import with_jobs
     from stream.pipelines.understanding import Understanding
     from stream.sessions.stage_process import Deployment, prepare
+    from stream.topology.topics import COMPLETIONS, DEPLOYMENTS, TENANTS
 
     shared: Context = context.obj
     counts = Partitions.parse(partitions)
@@ -131,12 +133,14 @@ def topics(
     understanding = Understanding(file_settings(shared), clock, epoch_ms=0).topology()
     topology = with_jobs(understanding) if jobs else understanding
     with Cluster(broker, client_properties, shared.deployment).connected(clock) as cluster:
-        prepare(cluster, topology, Deployment(0, counts.default, topic_partitions=counts.topics))
-        there = cluster.partition_counts(topic.name for topic in topology.topics)
+        deployment = Deployment(0, counts.default, topic_partitions=counts.topics)
+        told = (COMPLETIONS,) if control else ()
+        prepare(cluster, topology, deployment, beside=(DEPLOYMENTS, TENANTS, *told))
+        there = cluster.partition_counts(topic.name for topic in (*topology.topics, *told))
     for name, count in there.items():
         if count != counts.of(name):
             shared.console.print(f"topic {name} has {count} partitions, not {counts.of(name)}: it is used as it is")
-    shared.console.print(f"{len(topology.topics)} topics are correct.")
+    shared.console.print(f"{len(there)} topics are correct.")
 
 
 @app.command()

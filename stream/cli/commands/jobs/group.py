@@ -2,7 +2,7 @@
 
 import typer
 
-from stream.cli.commands.jobs import checking, looking, proving, rights, steering, submitting, working
+from stream.cli.commands.jobs import checking, looking, proving, steering, submitting, working
 from stream.cli.context import DeploymentCommand
 
 app = typer.Typer(help="Jobs: variants from a template, in stages and parts.", no_args_is_help=True)
@@ -29,4 +29,3 @@ app.command("budget", cls=DeploymentCommand)(steering.budget)
 app.command("tenant-budget", cls=DeploymentCommand)(steering.tenant_budget)
 app.command("clean")(steering.clean)
 app.command("run", cls=DeploymentCommand)(working.run)
-app.command("rights", cls=DeploymentCommand)(rights.rights)

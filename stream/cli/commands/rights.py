@@ -1,4 +1,4 @@
-"""`rushes jobs rights`: what each process of jobs may do on a broker with an authorizer, printed or given."""
+"""`rushes rights`: what each process may do on a broker with an authorizer, printed or given."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +14,15 @@ from stream.clock import SystemClock
 if TYPE_CHECKING:
     from stream.topology.rights import BrokerRight
 
-SUBMIT = "submit"
-
 
 def rights(
     context: typer.Context,
     processes: Annotated[
         list[str],
         typer.Argument(
-            help="What the user runs: `coordinate`, `render`, `notify`, or `submit` for who submits and steers jobs.",
-            metavar="STAGE",
+            help="What the user runs: stages, such as `plan`; `publish` is for who publishes to the topic `assets`,"
+            " `submit` for who submits and steers jobs, `observe` for `rushes lag` and the exporter.",
+            metavar="PROCESS",
         ),
     ],
     principal: Annotated[
@@ -34,31 +33,31 @@ def rights(
     client_properties: ClientProperties = None,
     json_output: AsJson = False,
 ) -> None:
-    """Show what a process of jobs needs to do on the broker, or give it to a user with --principal and --broker. Rights
+    """Show what a process needs to do on the broker, or give it to a user with --principal and --broker. Rights
     that the user has beside these stay.
     """
     from stream.broker.names import Names
-    from stream.pipelines.reference import job_topology
-    from stream.topology.rights import rights_by_resource, rights_of, rights_to_write
-    from stream.topology.topics import JOBS
+    from stream.pipelines.rights import process_names, rights_of_processes
+    from stream.topology.rights import rights_by_resource
 
     shared: Context = context.obj
-    topology = job_topology()
-    stages = [name for name in dict.fromkeys(processes) if name != SUBMIT]
     try:
-        found = rights_of(topology, stages) if stages else ()
+        found = rights_of_processes(processes)
     except KeyError:
-        known = ", ".join([*(stage.name for stage in topology.stages), SUBMIT])
-        raise UsageProblem(f"STAGE: there are {known}") from None
-    found += rights_to_write(JOBS.name) if SUBMIT in processes else ()
+        raise UsageProblem(f"PROCESS: there are {', '.join(process_names())}") from None
     if (principal is None) is not (broker is None):
         raise UsageProblem("--principal and --broker belong together: who gets the rights, and on which cluster")
     if principal is not None and (not principal.startswith("User:") or principal in {"User:", "User:*"}):
         raise UsageProblem(f"--principal {shown(principal)}: write User:NAME, one user")
     names = Names(shared.deployment)
     told = [
-        {"resource": kind.value, "name": names.of(name), "operations": [operation.value for operation in operations]}
-        for (kind, name), operations in rights_by_resource(found).items()
+        {
+            "resource": kind.value,
+            "name": names.of(name),
+            "pattern": "prefixed" if prefixed else "literal",
+            "operations": [operation.value for operation in operations],
+        }
+        for (kind, name, prefixed), operations in rights_by_resource(found).items()
     ]
     if principal is not None and broker is not None:
         _give(Cluster(broker, client_properties, shared.deployment), principal, found)
@@ -69,7 +68,8 @@ def rights(
     for column in ("resource", "name", "operations"):
         table.add_column(column, overflow="fold")
     for row in told:
-        table.add_row(str(row["resource"]), str(row["name"]), ", ".join(row["operations"]))
+        name = f"{row['name']}*" if row["pattern"] == "prefixed" else str(row["name"])
+        table.add_row(str(row["resource"]), name, ", ".join(row["operations"]))
     shared.console.print(table)
     if principal is not None:
         shared.console.print(f"{shown(principal)} has these rights now.", markup=False, soft_wrap=True)
@@ -81,4 +81,7 @@ def _give(cluster: Cluster, principal: str, found: "tuple[BrokerRight, ...]") ->
     from stream.broker.kafka.rights import StageRights
 
     with closing(StageRights(cluster.settings(), SystemClock())) as there:
-        there.allow(principal, [(right.kind.value, right.name, right.operation.value) for right in found])
+        there.allow(
+            principal,
+            [(right.kind.value, right.name, right.operation.value, right.prefixed) for right in found],
+        )
