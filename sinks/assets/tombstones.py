@@ -47,7 +47,10 @@ class Retirement(BaseModel):
             return True
         if self.up_to is None or version > self.up_to:
             return False
-        return content_key != self.keep or (self.kept_above is not None and version <= self.kept_above)
+        if content_key != self.keep:
+            return True
+        # Asked of every row, and most watermarks have none.
+        return self.keep_after is not None and version <= (self.kept_above or self.keep_after)
 
     def joined(self, other: "Retirement") -> "Retirement":
         """Commutative, associative and idempotent. At equal `up_to` the greater `keep` wins, so order never matters.
