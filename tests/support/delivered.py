@@ -10,6 +10,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.filter import Graph
+from av.video.reformatter import VideoReformatter
 
 from stream.media import REGISTRY
 from stream.media.protocol import MediaOperator, Settings
@@ -54,9 +55,9 @@ def film(path: Path) -> Film:
         frames = list(container.decode(stream))
         assert container.duration is not None
         first = frames[0]
-        luma = [
-            frame.reformat(format="gray8", dst_color_range="MPEG").to_ndarray().astype(np.uint8) for frame in frames
-        ]
+        to_grey = VideoReformatter()
+        grey = (to_grey.reformat(frame, format="gray8", dst_color_range="MPEG") for frame in frames)
+        luma = [frame.to_ndarray().astype(np.uint8) for frame in grey]
         times = [
             frame.pts * frame.time_base for frame in frames if frame.pts is not None and frame.time_base is not None
         ]

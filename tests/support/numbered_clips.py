@@ -15,6 +15,8 @@ SIZE = (128, 64)
 BLOCK = 16
 BITS = 12
 _DARK, _BRIGHT = 40, 210
+_TO_GREY = VideoReformatter()
+"""Of all frames: one for each would cost more than decoding does."""
 
 
 def numbered_luma(number: int) -> Pixels:
@@ -38,7 +40,7 @@ def number_in(luma: Pixels) -> int:
 
 
 def number_of(frame: av.VideoFrame) -> int:
-    return number_in(frame.reformat(format="gray8").to_ndarray().astype(np.uint8))
+    return number_in(_TO_GREY.reformat(frame, format="gray8").to_ndarray().astype(np.uint8))
 
 
 def numbered_frames(times: Sequence[int], time_base: Fraction, pix_fmt: str, start: int) -> Iterator[av.VideoFrame]:
