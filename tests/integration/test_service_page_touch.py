@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.runs import light_settings, published, run_events
-from tests.support.browser import PHONE, Visit, chromium, visit
+from tests.support.browser import DESKTOP, PHONE, Visit, chromium, visit
 from tests.support.service_desk import opened
 
 
@@ -39,6 +39,16 @@ def test_counts_and_other_pages_are_a_tap_away(tab: Visit) -> None:
     assert tab.barriers() == []
     page.get_by_role("link", name="Assets").click()
     expect(page.get_by_role("heading", name="Assets of acme")).to_be_visible()
+
+
+def test_hits_stand_in_pairs_and_cells_of_a_row_end_together(tab: Visit) -> None:
+    page = tab.go("/?q=red&group=moment")
+    columns = page.locator("ol.grid").evaluate("grid => getComputedStyle(grid).gridTemplateColumns.split(' ').length")
+    assert (columns, tab.overflows()) == (2, False)
+    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+    tab.go("/audit")
+    ends = "rows => rows.map(row => new Set([...row.cells].map(cell => cell.getBoundingClientRect().bottom)).size)"
+    assert set(page.locator("tbody tr").evaluate_all(ends)) == {1}
 
 
 def test_the_selection_stands_at_the_foot_of_a_short_page(tab: Visit) -> None:

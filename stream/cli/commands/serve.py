@@ -165,6 +165,8 @@ def serve(
             stop = threading.Event()
             place = f"http://{host}:{at.getsockname()[1]}/"
             shared.errors.print(f"rushes answers at {place} (programs: {place}v1/search?q=…)", soft_wrap=True)
+            if public is not None:
+                shared.errors.print(f"People find it at {public}/ and sign in there alone.", soft_wrap=True)
             with stop_on_signals(stop):
                 answer(app, at, stop, proxies=proxies)
 
