@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from stream.access.actions import Action
 
@@ -95,3 +96,8 @@ def routes_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def filled(path: str) -> str:
     """The path with something that nobody has in its places."""
     return path.format(**IN_PATHS)
+
+
+def quoted(path: str, names: Mapping[str, str]) -> str:
+    """The path with these names in its places."""
+    return path.format(**{place: quote(name, safe="") for place, name in names.items()})
