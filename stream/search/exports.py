@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
+from unicodedata import normalize
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -105,5 +106,6 @@ def _inert(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
     text = printable(cell)
-    # A spreadsheet runs a cell that begins with one of these as a formula. Names come from strangers.
-    return "'" + text if text[:1] in ("=", "+", "-", "@") else text
+    # A spreadsheet runs a cell that begins with one of these as a formula, some of them behind blanks or in full width.
+    # Names come from strangers.
+    return "'" + text if normalize("NFKC", text).lstrip().startswith(("=", "+", "-", "@")) else text

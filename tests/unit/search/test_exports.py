@@ -22,6 +22,12 @@ def test_csv_defuses_formulas_and_keeps_times() -> None:
     assert (row["start"], row["start_s"], row["tags"]) == ("00:01:01.500", "61.5", "school bus:0.82")
 
 
+@pytest.mark.parametrize("why", ["=1+1", " =1+1", "\N{FULLWIDTH EQUALS SIGN}1+1", "\N{FULLWIDTH PLUS SIGN}1"])
+def test_no_cell_begins_as_a_formula(why: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(to_csv([replace(HIT, why=why)])))
+    assert row["why"] == f"'{why}"
+
+
 def test_edl_lays_hits_end_to_end() -> None:
     lines = to_edl([HIT, HIT], Fraction(25)).splitlines()
     assert lines[3] == "001  AX       V     C        00:01:01:12 00:01:03:00 00:00:00:00 00:00:01:13"
