@@ -1,10 +1,12 @@
 """`make bench-transcode`: what it costs to transcode in parts, beside one bare PyAV encode with the same settings.
 
-    python -m benchmarks.transcode_parts [--seconds 90] [--profile h264_web] [--json FILE]
+    python -m benchmarks.transcode_parts [--seconds 90] [--profile h264_web] [--peer] [--json FILE]
 
 The clip is 1080p with moving pictures, noise, cuts and sound, made here. Both sides decode it, encode with one thread
 and equal options, and write MP4. SSIM is of each result against the clip. Two workers make the same parts, and must
-make the same bytes. Ten minutes (`--seconds 600`) take about fifty on a quiet machine of two cores, four take twenty.
+make the same bytes. With `--peer` two processes of a chunked ffmpeg do the same work (H.264 alone): it is cut at key
+frames, and joined by copying. Ten minutes (`--seconds 600`) take about fifty on a quiet machine of two cores, four
+take twenty.
 """
 
 import argparse
@@ -27,6 +29,7 @@ import numpy.typing as npt
 from av.filter import Graph
 
 from benchmarks.harness import Report, environment
+from benchmarks.peers.chunked_ffmpeg import chunked, ffmpeg, version_of
 from stream.media.protocol import Part, Task
 from stream.media.transcode.encoding import set_up_pictures, set_up_sound
 from stream.media.transcode.facts import facts_of
@@ -134,6 +137,19 @@ def _render(settings: dict[str, object], inputs: dict[str, Path], part: Part, fo
     Transcode().render(replace(task, part=part))
 
 
+def by_peer(program: Path, source: Path, folder: Path, profile: str) -> Path:
+    """The encoder's options are those of `set_up_pictures`."""
+    settings = checked({"profile": profile}, ["source"])
+    facts = facts_of(source, None)
+    with av.open(str(folder.with_suffix(".mp4")), "w") as unwritten:
+        stream = unwritten.add_stream(settings.row.encoder, rate=RATE)
+        assert isinstance(stream, av.VideoStream)
+        set_up_pictures(stream.codec_context, settings, facts, target_of(settings, facts))
+        context = stream.codec_context
+        options = {"c:v": settings.row.encoder, **context.options, "bf": str(context.max_b_frames)}
+    return chunked(program, source, folder, options, settings.row.sound.codec, 2)
+
+
 def ssim(path: Path, source: Path) -> float:
     """Mean of the first `COMPARED_FRAMES` pictures and all planes, by FFmpeg's filter."""
     graph = Graph()
@@ -178,8 +194,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--profile", default=PROFILE)
+    parser.add_argument("--peer", action="store_true", help="a chunked ffmpeg too; fetches it (170 MB) once")
     parser.add_argument("--json", type=Path, help="write the figures here and not to benchmarks/results")
     wanted = parser.parse_args()
+    if wanted.peer and not wanted.profile.startswith("h264"):
+        parser.error("--peer knows the options of H.264 alone")
+    program = ffmpeg() if wanted.peer else None
     report = Report(f"What does it cost to transcode {wanted.seconds:g} s of 1080p in parts ({wanted.profile})?")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -191,12 +211,22 @@ def main() -> None:
         assert ours.read_bytes() == again.read_bytes(), "two workers made other bytes than one"
         sizes = [path.stat().st_size / 2**20 for path in (folder / "bare.mp4", ours)]
         quality = [ssim(path, source) for path in (folder / "bare.mp4", ours)]
+        if program is not None:
+            peer_cpu, peer_wall = spent(lambda: by_peer(program, source, folder / "peer", wanted.profile))
+            film = folder / "peer" / "film.mp4"
+            peer_quality, peer_bytes = ssim(film, source), film.stat().st_size
     limit = f"bare {bare_cpu:.1f} s"
     report.add("CPU", parts_cpu, "s", limit=limit, note=f"{parts_cpu / bare_cpu:.3f}x (asked: at most 1.1x)")
     report.add("SSIM", quality[1], "", limit=f"bare {quality[0]:.5f}", note=f"{quality[1] - quality[0]:+.5f} (±0.001)")
     report.add("size", sizes[1], "MiB", limit=f"bare {sizes[0]:.2f} MiB", note=f"{sizes[1] / sizes[0]:.3f}x")
     report.add("one worker", one_wall, "s", limit=f"bare {bare_wall:.1f} s")
     report.add("two workers", two_wall, "s", note=f"{one_wall / two_wall:.2f}x of one (asked: at least 1.7x)")
+    if program is not None:
+        name = f"chunked ffmpeg {version_of(program)}"
+        report.add(f"{name}, CPU", peer_cpu, "s", note=f"{peer_cpu / bare_cpu:.3f}x bare")
+        report.add(f"{name}, two processes", peer_wall, "s", limit=f"ours {two_wall:.1f} s")
+        report.add(f"{name}, SSIM", peer_quality, "", note=f"{peer_quality - quality[0]:+.5f}")
+        report.add(f"{name}, size", peer_bytes / 2**20, "MiB", note=f"{peer_bytes / 2**20 / sizes[0]:.3f}x bare")
     report.show()
     if wanted.json is not None:
         figures = [asdict(figure) for figure in report.figures]
