@@ -222,8 +222,8 @@ def main() -> None:
     report.add("one worker", one_wall, "s", limit=f"bare {bare_wall:.1f} s")
     report.add("two workers", two_wall, "s", note=f"{one_wall / two_wall:.2f}x of one (asked: at least 1.7x)")
     if program is not None:
-        name = f"chunked ffmpeg {version_of(program)}"
-        report.add(f"{name}, CPU", peer_cpu, "s", note=f"{peer_cpu / bare_cpu:.3f}x bare")
+        name = "chunked ffmpeg"
+        report.add(f"{name}, CPU", peer_cpu, "s", note=f"{peer_cpu / bare_cpu:.3f}x bare; {version_of(program)}")
         report.add(f"{name}, two processes", peer_wall, "s", limit=f"ours {two_wall:.1f} s")
         report.add(f"{name}, SSIM", peer_quality, "", note=f"{peer_quality - quality[0]:+.5f}")
         report.add(f"{name}, size", peer_bytes / 2**20, "MiB", note=f"{peer_bytes / 2**20 / sizes[0]:.3f}x bare")
