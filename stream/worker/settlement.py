@@ -33,10 +33,11 @@ class Settlement:
         for outcome, works in self._outputs.without_outputs().items():
             self._acknowledge(consumer, outcome, works)
         since_s = self._outputs.waiting_since_s
-        if since_s is None:
-            return
-        now_s = self._clock.monotonic_s()
-        if not force and now_s - since_s < self._pace.flush_interval_s:
+        if force:
+            # Also outputs of a record that failed after them or gave way: a throttle that counts them would never open.
+            if since_s is None and not self._outputs.unsettled_bytes:
+                return
+        elif since_s is None or self._clock.monotonic_s() - since_s < self._pace.flush_interval_s:
             return
         try:
             settled, again = self._outputs.flush(self._pace.flush_timeout_s)

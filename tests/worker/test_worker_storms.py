@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream.errors import BadMedia, Retryable, Unavailable
@@ -43,6 +43,7 @@ class StormScript:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 3), st.booleans(), st.booleans())
+@example(seed=496289, batch=3, poisoned=1, throttled=True, kills=False)
 def test_nothing_is_lost_and_nothing_is_left(
     seed: int, batch: int, poisoned: int, throttled: bool, kills: bool
 ) -> None:
