@@ -4,7 +4,7 @@ Vectors lie around cluster centres and thumbnails are noise, so that nothing is 
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -64,6 +64,7 @@ class Live:
 
     tenant: str
     asset_id: str
+    version: AssetVersion
 
 
 @dataclass(slots=True)
@@ -134,14 +135,15 @@ class StoreStream:
     def _one_more(self, kind: Kind) -> None:
         self._offset += 1
         version = AssetVersion(_FIRST_MS + self._offset * _ASSET_MS, self._offset)
-        if kind is Kind.NEW or not self._live:
-            asset = Live(f"tenant-{self._offset % self._tenants}", f"clip-{self._offset}")
+        before = None if kind is Kind.NEW or not self._live else self._live.pop(self._any_live())
+        if before is None:
+            asset = Live(f"tenant-{self._offset % self._tenants}", f"clip-{self._offset}", version)
         else:
-            asset = self._live.pop(self._any_live())
+            asset = replace(before, version=version)
         if kind is Kind.DELETED:
-            self._delete(asset, version)
+            self._delete(asset)
         else:
-            self._write(_ref(asset, version))
+            self._write(_ref(asset), None if before is None else before.version)
             self._live.append(asset)
 
     def _any_live(self) -> int:
@@ -150,13 +152,14 @@ class StoreStream:
         self._live[at], self._live[-1] = self._live[-1], self._live[at]
         return -1
 
-    def _delete(self, asset: Live, version: AssetVersion) -> None:
+    def _delete(self, asset: Live) -> None:
+        version = asset.version
         event = _event(AssetDeleted(asset_id=asset.asset_id, version=version), asset.tenant, asset.asset_id, version)
         gone = ContentRetired(tenant=asset.tenant, asset_id=asset.asset_id, up_to=version)
         self._waiting.append(_Record(event, deleted_cells=CELLS_AN_ASSET, retired=gone))
 
-    def _write(self, ref: AssetRef) -> None:
-        """Its plan and its cells. With the last of them it is ready, and what was before is retired."""
+    def _write(self, ref: AssetRef, before: AssetVersion | None) -> None:
+        """Its plan and its cells. With the last of them it is ready, and the version `before` is retired."""
         digest = f"{self._offset:032x}"
         key = content_key(ref.tenant, ref.asset_id, digest, SETTINGS.digest())
         uri = f"s3://bench/{ref.tenant}/{ref.asset_id}.mp4"
@@ -171,11 +174,12 @@ class StoreStream:
             aim=_AIM,
         )
         self._waiting.append(_Record(_event(plan, ref.tenant, ref.asset_id, ref.version)))
+        gone = ContentRetired(tenant=ref.tenant, asset_id=ref.asset_id, up_to=ref.version, keep=key, keep_after=before)
         rows = self._pool.moments(key)
         for segment in range(CELLS_AN_ASSET):
             cell = Annotations(_header(plan, key, segment), rows.slice(segment * MOMENTS_A_CELL, MOMENTS_A_CELL))
             event = _event(cell, ref.tenant, ref.asset_id, ref.version)
-            self._waiting.append(_Record(event, cells=1, retired=_kept(ref, key) if _is_last(segment) else None))
+            self._waiting.append(_Record(event, cells=1, retired=gone if _is_last(segment) else None))
 
 
 _AIM = Aim(space=SPACE.key, epoch_ms=1)
@@ -186,12 +190,8 @@ def _is_last(segment: int) -> bool:
     return segment + 1 == CELLS_AN_ASSET
 
 
-def _kept(ref: AssetRef, key: str) -> ContentRetired:
-    return ContentRetired(tenant=ref.tenant, asset_id=ref.asset_id, up_to=ref.version, keep=key)
-
-
-def _ref(asset: Live, version: AssetVersion) -> AssetRef:
-    return AssetRef(tenant=asset.tenant, project="news", asset_id=asset.asset_id, version=version)
+def _ref(asset: Live) -> AssetRef:
+    return AssetRef(tenant=asset.tenant, project="news", asset_id=asset.asset_id, version=asset.version)
 
 
 def _header(plan: AssetPlanned, key: str, segment: int) -> AnnotationsHeader:

@@ -49,6 +49,7 @@ def test_hits_stand_in_pairs_and_cells_of_a_row_end_together(tab: Visit) -> None
     tab.go("/audit")
     ends = "rows => rows.map(row => new Set([...row.cells].map(cell => cell.getBoundingClientRect().bottom)).size)"
     assert set(page.locator("tbody tr").evaluate_all(ends)) == {1}
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
 
 
 def test_the_selection_stands_at_the_foot_of_a_short_page(tab: Visit) -> None:

@@ -47,10 +47,13 @@ def pages() -> list[Page]:
 
 
 def _piped(line: str) -> list[list[str]]:
-    """The commands of a line, without what sets variables before them."""
+    """The commands of a line, without what sets variables before them and without files that their output goes to."""
     parts: list[list[str]] = [[]]
-    for word in shlex.split(line, comments=True):
-        if word in {"|", "&&", ";"}:
+    words = iter(shlex.split(line, comments=True))
+    for word in words:
+        if word == ">":
+            next(words)
+        elif word in {"|", "&&", ";"}:
             parts.append([])
         elif parts[-1] or not re.match(r"[A-Z_]+=", word):
             parts[-1].append(word.removeprefix(_PROGRAM))

@@ -55,6 +55,7 @@ def test_roles_are_given_explained_and_taken(admin: Admin) -> None:
 def test_in_a_pipe_a_row_is_a_line(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     person = "oidc:https://identity.provider.example.com/realms/media#248289761001-and-more"
     admin.call("give", "viewer", person, "--tenant", "acme", "--project", "documentary")
+    monkeypatch.delenv("COLUMNS", raising=False)
     for columns, lines in ((None, 1), ("80", 0)):
         if columns is not None:
             monkeypatch.setenv("COLUMNS", columns)
