@@ -15,7 +15,7 @@ from stream.events.ids import AssetVersion
 from stream.topology.codec import encode
 from stream.topology.stage import BatchPolicy, RetryPolicy
 from stream.topology.topics import ANNOTATIONS, ASSETS, RETIREMENTS
-from tests.support.worker_kit import Kit, Script, Scripted, asset_id, echo
+from tests.support.worker_kit import Kit, Refused, Script, Scripted, asset_id, echo
 
 SECRET = "SECRET-IN-THE-PAYLOAD"
 
@@ -258,16 +258,6 @@ def test_an_operator_that_cannot_open_yet_stays_out_of_the_group() -> None:
     kit.settle()
     assert kit.output_names() == ["a"]
     assert kit.operator.life == ["open", "open"]
-
-
-class Refused:
-    size = 1
-
-    def done(self) -> bool:
-        return True
-
-    def error(self) -> str | None:
-        return "not enough replicas"
 
 
 def test_outputs_that_the_broker_refuses_are_made_again() -> None:
