@@ -156,7 +156,8 @@ class Admission:
     def newcomer(self) -> bool:
         return False
 
-    def hold_back(self, held: bool) -> None: ...
+    def hold_back(self, held: bool) -> bool:  # noqa: ARG002 - credit says what waits
+        return False
 
     def charging(self, work: Work, outputs: Iterable[Event]) -> Iterator[Event]:
         """The unchanged outputs. Each plan among them is charged to the tenant of `work`."""

@@ -13,6 +13,8 @@ from stream.worker.work import Work
 
 REMEMBERED = 4096
 """How many subjects are remembered that had a turn. One that is forgotten may pass the others once more."""
+NEWCOMERS_FIRST = 8
+"""After so many, who is held back has its turns again: a flood of short assets must not starve a film."""
 
 
 class InTurn(PlainQueue):
@@ -27,7 +29,8 @@ class InTurn(PlainQueue):
         self._queue: FairQueue[tuple[Work, int]] = FairQueue(
             quantum=1.0, batch_share=BATCH_SHARE, subjects_in_turn=True
         )
-        self._served: dict[tuple[str, str], None] = {}
+        self._served: dict[tuple[str, str], int] = {}  # how many newcomers had passed at the last turn
+        self._passed = 0
         self._held = False
         self._due_s = float("-inf")
         self.bytes = 0
@@ -89,18 +92,25 @@ class InTurn(PlainQueue):
     def newcomer(self) -> bool:
         return self._queue.may_any(_any, self._is_new)
 
-    def hold_back(self, held: bool) -> None:
+    def hold_back(self, held: bool) -> bool:
+        """Newcomers do not wait until what others sent is read."""
         self._held = held
+        return held and self._queue.may_any(_any, self._may)
 
     def _may(self, claim: Claim) -> bool:
-        return not self._held or self._is_new(claim)
+        if not self._held or self._is_new(claim):
+            return True
+        at = self._served.get((claim.tenant, claim.subject), self._passed)
+        return self._passed - at >= NEWCOMERS_FIRST
 
     def _is_new(self, claim: Claim) -> bool:
-        return (claim.tenant, claim.subject) not in self._served
+        # Nobody waits for the batch lane.
+        return claim.lane == "interactive" and (claim.tenant, claim.subject) not in self._served
 
     def _remember(self, claim: Claim) -> None:
+        self._passed += self._held and self._is_new(claim)
         self._served.pop((claim.tenant, claim.subject), None)
-        self._served[claim.tenant, claim.subject] = None
+        self._served[claim.tenant, claim.subject] = self._passed
         if len(self._served) > REMEMBERED:
             del self._served[next(iter(self._served))]
 

@@ -49,10 +49,12 @@ class Queue(Protocol):
         """The unchanged outputs of the batch that begins with `work`."""
 
     def newcomer(self) -> bool:
-        """Whether a record waits that should wait neither for another's outputs to be read nor for the rest of it."""
+        """Whether a record waits for which the one in hand should stop."""
 
-    def hold_back(self, held: bool) -> None:
-        """While outputs are not read fast enough: give newcomers only."""
+    def hold_back(self, held: bool) -> bool:
+        """Called with `held` while outputs are not read fast enough. Returns whether something need not wait for that;
+        until it is called without `held`, the queue gives nothing else.
+        """
 
     def drop(self, gone: Callable[[Record], bool]) -> int:
         """Forget records that belong to another member by now. Returns how many. A queue may leave them for `take`."""
@@ -75,7 +77,8 @@ class PlainQueue:
     def newcomer(self) -> bool:
         return False
 
-    def hold_back(self, held: bool) -> None: ...
+    def hold_back(self, held: bool) -> bool:  # noqa: ARG002
+        return False
 
     def drop(self, gone: Callable[[Record], bool]) -> int:  # noqa: ARG002
         return 0

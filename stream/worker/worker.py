@@ -193,9 +193,9 @@ class Worker:
         self._pauses.throttle(blocked=blocked)
         if blocked:
             self._settlement.settle(consumer, force=True)
-        self._queue.hold_back(blocked)
         # Nobody is held up by what a newcomer sends: those who read take turns too.
-        return blocked and (self._throttle.full or not self._queue.newcomer())
+        passes = self._queue.hold_back(blocked)
+        return blocked and (self._throttle.full or not passes)
 
     def _receive(self, consumer: Consumer, now_s: float, timeout_s: float) -> int:
         """Returns how many records were received."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stream.broker.contract import Record
 from stream.errors import Retryable, StageError, Unavailable
 from stream.events.asset import AssetDeleted
 from stream.events.base import Event
@@ -15,6 +16,8 @@ from stream.topology.lanes import LANE_HEADER
 from stream.topology.stage import BatchPolicy
 from stream.topology.topics import ANNOTATIONS
 from stream.worker.beside_records import Division
+from stream.worker.in_turn import InTurn
+from stream.worker.work import Work
 from tests.support.worker_kit import Kit, Scripted, asset_id, echo, refuse_once
 
 
@@ -67,6 +70,31 @@ def test_tenants_and_lanes_have_their_shares() -> None:
     # One subject has as many turns as twenty of another tenant; the batch lane a fifth of all.
     assert first == {"a": 8, "film": 8, "old": 4}
     assert len(kit.seen) == 60 and kit.pending() == 0
+
+
+@pytest.mark.parametrize("lane", ["interactive", "batch"])
+def test_a_flood_of_newcomers_starves_nobody(lane: str) -> None:
+    """Where outputs are behind all the time: who is held back has its turn after eight newcomers, and then in each
+    round. Nobody waits for the batch lane, so none of it is a newcomer.
+    """
+    queue = InTurn(BatchPolicy())
+
+    def add(name: str, lane: str) -> None:
+        headers = {"ce_tenant": b"acme", "ce_subject": name.encode(), LANE_HEADER: lane.encode()}
+        queue.add(Work(Record("spans", 0, 0, b"", b"", headers)), size=1, now_s=0.0)
+
+    def taken() -> list[str]:
+        return [work.record.headers["ce_subject"].decode() for work in queue.take(0.0)]
+
+    for _ in range(5):
+        add("film", "interactive")
+    assert taken() == ["film"]
+    assert not queue.hold_back(True) and taken() == []
+    for number in range(40):
+        add(f"clip-{number}", lane)
+    assert queue.hold_back(True) is queue.newcomer() is (lane == "interactive")
+    order = [name.partition("-")[0] for _ in range(50) for name in taken()]
+    assert order == ([*["clip"] * 8, "film", *["clip"] * 32, "film"] if lane == "interactive" else [])
 
 
 def test_what_comes_back_after_an_outage_is_next() -> None:
