@@ -13,7 +13,7 @@ from stream.worker.work import Work
 
 REMEMBERED = 4096
 """How many subjects are remembered that had a turn. One that is forgotten may pass the others once more."""
-NEWCOMERS_FIRST = 8
+NEWCOMERS_FIRST = 64
 """After so many, who is held back has its turns again: a flood of short assets must not starve a film."""
 
 
