@@ -4,7 +4,8 @@
         [--directory DIR] [--json FILE]
 
 The index is filled in bulk (`benchmarks.testbed.search_fill`) and kept in DIR, where it is used again. In the end a
-copy is searched while the index sink fills it with other footage at full speed (of one shard only).
+copy is searched while the index sink fills it with other footage at full speed (of one shard only): first as
+`rushes run --give-way` does and what `rushes serve` starts, then with no regard to who searches.
 """
 
 import argparse
@@ -94,14 +95,14 @@ class Bench:
         }
         asked = {name: [self._asked(probe, filters) for probe in probes] for name, (probes, filters) in kinds.items()}
         alone = {name: measured(same) for name, same in asked.items()}
-        with ingesting(self._directory) as ingest:
-            for name, same in asked.items():
-                self._compared(name, alone[name], same, ingest)
+        for giving_way, beside in ((True, "beside ingest"), (False, "beside ingest that does not give way")):
+            with ingesting(self._directory, giving_way=giving_way) as ingest:
+                for name, same in asked.items():
+                    self._compared(f"{beside}, {name}", alone[name], same, ingest)
 
-    def _compared(self, name: str, alone: Times, questions: _Asked, ingest: Ingest) -> None:
+    def _compared(self, about: str, alone: Times, questions: _Asked, ingest: Ingest) -> None:
         rate = Rate(ingest)
         times, cells_per_s = measured(questions), rate.cells_per_s
-        about = f"beside ingest, {name}"
         note = f"{times.cpu_ms:.3g} ms of CPU, alone {alone.cpu_ms:.3g}; {cells_per_s:.3g} cells/s written"
         self._add(about, times.p50_ms, "ms p50", limit=f"alone {alone.p50_ms:.3g} ms", note=note)
         ratio = times.p99_ms / alone.p99_ms

@@ -31,6 +31,7 @@ from stream.cli.options.workers import (
 from stream.clock import SystemClock
 from stream.pipelines.settings import PARTITION_ASSETS, PARTITION_CREDIT_S, Settings
 from stream.pipelines.stages import CAPTION
+from stream.runtime import priority
 from stream.runtime.temporary_folders import own_scratch
 from stream.topology.topics import NOTIFICATIONS, SPANS
 
@@ -81,11 +82,21 @@ def run(  # one option per thing a deployment decides
     ] = None,
     host: Annotated[str, typer.Option(help="Where /metrics, /healthz and /readyz are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
+    give_way: Annotated[
+        bool,
+        typer.Option(
+            "--give-way",
+            help="Let what else runs on this machine go first (nice 10), such as a service that people search.",
+        ),
+    ] = False,
 ) -> None:
     """Run stages on Kafka until SIGTERM, then finish the work in flight. Start any number of processes, anywhere.
 
     Give options that decide results (models, span, schemes) to every process of a roll-out, including sinks.
     """
+    # Before anything that starts threads.
+    if give_way:
+        priority.give_way()
     from stream.pipelines.understanding import needing
     from stream.sessions.stage_process import Deployment, run_deployed
 
