@@ -28,7 +28,7 @@ class ModelFiles:
         files = self.weights.get(pin, {})
         if len(files) != 1 or not all(file.path.is_file() for file in files.values()):
             raise Unavailable(
-                f"the weights {pin} are not fetched on this machine: run `rushes weights fetch`",
+                f"the weights {pin} are not fetched on this machine: run `rushes weights fetch {pin}`",
                 code="toolchain_lacks",
             )
         (file,) = files.values()

@@ -29,7 +29,7 @@ def network_file(models: ModelFiles, pin: str, name: str) -> PinnedFile:
     file = models.weights.get(pin, {}).get(name)
     if file is None or not file.path.is_file():
         raise Unavailable(
-            f"{name} of the weights {pin} is not fetched on this machine: run `rushes weights fetch`",
+            f"{name} of the weights {pin} is not fetched on this machine: run `rushes weights fetch {pin}`",
             code="toolchain_lacks",
         )
     return file

@@ -57,7 +57,7 @@ def test_wrong_settings_name_their_field(settings: dict[str, object], inputs: tu
 
 def test_weights_that_are_not_fetched_are_said_before_anything_is_made() -> None:
     settings = Generate().check({"model": "label-gan", "prompt": "red"}, ())
-    with pytest.raises(Unavailable, match="rushes weights fetch") as caught:
+    with pytest.raises(Unavailable, match="run `rushes weights fetch label-gan`") as caught:
         Generate().toolchain(settings)
     assert caught.value.code == "toolchain_lacks"
 

@@ -134,7 +134,7 @@ def test_other_factors_are_refused() -> None:
 
 
 def test_weights_that_are_not_fetched_or_others_are_named() -> None:
-    with pytest.raises(Unavailable, match="rushes weights fetch"):
+    with pytest.raises(Unavailable, match="run `rushes weights fetch span`"):
         Upscale().toolchain(Upscale().check({}, ["source"]))
     with pytest.raises(Unavailable, match="not those that are known"):
         network.onnx_model("7767517\n1 1\nDense a 0 0", b"")

@@ -2,7 +2,7 @@
 `tenant-budget`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +26,9 @@ from stream.events.jobs import Action
 if TYPE_CHECKING:
     from stream.events.jobs import JobControlled, TenantBudgeted
     from stream.pipelines.jobs import JobSettings
+
+_MOVES = frozenset({"cancel", "pause", "resume", "retry"})
+_VALUES = frozenset({"priority", "budget"})
 
 
 def steering(action: Action, does: str, *, rendering: bool = False) -> Callable[..., None]:
@@ -130,8 +133,9 @@ def tenant_budget(
     there = Cluster.named(broker, client_properties, shared.deployment)
     clock = SystemClock()
     data = TenantBudgeted(limited=not unlimited, cpu_s=cpu_s or 0.0, restart_ms=clock.now_ms() if restart else None)
-    _give(job_settings(shared, objects), clock, there, (tenant, "default", data))
-    shared.console.print(f"the budget of tenant {shown(tenant)} is on its way.", markup=False)
+    carried_out = _give(job_settings(shared, objects), clock, there, (tenant, "default", data))
+    became = "set" if carried_out else "on its way"
+    shared.console.print(f"the budget of tenant {shown(tenant)} is {became}.", markup=False)
 
 
 def clean(
@@ -176,8 +180,22 @@ def _send(
     if known is None:
         raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")
     data = JobControlled(job=job, action=action, **values)
-    _give(settings, clock, there, (tenant, known["project"], data), rendering=rendering)
-    shared.console.print(f"{action} of job {job} is on its way.", markup=False)
+    carried_out = _give(settings, clock, there, (tenant, known["project"], data), rendering=rendering)
+    now = read_status(JobPipeline(settings, clock, afresh=True), tenant, job) if carried_out else None
+    told = f"{action} of job {job} is on its way." if now is None else _became(action, known, now)
+    shared.console.print(told, soft_wrap=True, markup=False)
+
+
+def _became(action: Action, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What a command of this machine did to a job."""
+    job, state = now["job"], now["state"]
+    if action in _MOVES and state == before["state"]:
+        return f"job {job} is {state}: there is nothing to {action}."
+    if action == "deliver":
+        return f"job {job} is {state}: {now['done']} of {now['variants']} variants lie where they were delivered."
+    told = f"{action} of job {job} is {'set' if action in _VALUES else 'carried out'}: it is {state}."
+    # Nothing computes here: whoever steers a job need not be who does it.
+    return f"{told} The command that submitted it goes on with it." if state == "running" else told
 
 
 def _give(
@@ -187,8 +205,10 @@ def _give(
     told: "tuple[str, str, JobControlled | TenantBudgeted]",
     *,
     rendering: bool = False,
-) -> None:
-    """Send what is `told` of a tenant and project to the coordinator, here or on a cluster."""
+) -> bool:
+    """Send what is `told` of a tenant and project to the coordinator, here or on a cluster. Whether it is carried out
+    already.
+    """
     from stream.sessions.jobs_embedded import command, leave_command
 
     if there is not None:
@@ -196,12 +216,12 @@ def _give(
 
         with there.connected(clock) as broker:
             send(broker, [command(*told, clock.now_ms())])
-    else:
-        leave_command(settings, *told, clock.now_ms())
-        _carry_out(settings, clock, rendering=rendering)
+        return False
+    leave_command(settings, *told, clock.now_ms())
+    return _carry_out(settings, clock, rendering=rendering)
 
 
-def _carry_out(settings: "JobSettings", clock: SystemClock, *, rendering: bool) -> None:
+def _carry_out(settings: "JobSettings", clock: SystemClock, *, rendering: bool) -> bool:
     """Unless another process works on the jobs: that one carries it out. `rendering`: with the work that follows."""
     import threading
 
@@ -213,3 +233,5 @@ def _carry_out(settings: "JobSettings", clock: SystemClock, *, rendering: bool) 
     except Unavailable as error:
         if error.code != "state_locked":
             raise
+        return False
+    return True

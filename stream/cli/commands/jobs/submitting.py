@@ -54,6 +54,13 @@ if TYPE_CHECKING:
     from stream.sessions.background import BackgroundWork
 
 MANY = 1000
+_DESCRIBES = {
+    "template": "another template",
+    "assets": "other assets",
+    "project": "another project",
+    "deliver_to": "another --deliver-to",
+    "deadline_ms": "another deadline",
+}
 Name = Annotated[str | None, typer.Option("--name", help="The job's name. [default: the template's]")]
 Lane = Annotated[str | None, typer.Option(help="dev, interactive or batch. [default: the template's]")]
 
@@ -116,7 +123,8 @@ def submit(
     spec, digest = _described(jobs, found, facts, yes=yes)
     known = _known(jobs, spec, digest)
     if known is not None and known["state"] in {"done", "canceled"}:
-        shared.errors.print(f"job {spec.job} is {known['state']} already: nothing new was begun.", markup=False)
+        signs = manifest_key is not None or credentials is not None
+        shared.errors.print(_nothing_new(known, signs=signs), soft_wrap=True, markup=False)
         closing(shared, jobs, known, json_output=json_output)
         return
     there = Cluster.named(broker, client_properties, shared.deployment)
@@ -217,10 +225,35 @@ def _known(jobs: "JobPipeline", spec: "JobSpec", digest: str) -> dict[str, Any] 
     known = read_status(jobs, spec.tenant, spec.job)
     if known is not None and known["spec"] != digest:
         raise BadRequest(
-            f"there is a job {spec.job!r} with another description: give this one another name with --name",
+            f"there is a job {spec.job!r} with another description{_difference(jobs, spec, known['spec'])}: give this"
+            " one another name with --name",
             code="job_differs",
         )
     return known
+
+
+def _difference(jobs: "JobPipeline", spec: "JobSpec", known: str) -> str:
+    """What is not as it was submitted, in words; empty where the other description is gone."""
+    from stream.events.jobs import JobSpec
+    from stream.events.objects import LostObject
+    from stream.jobs.descriptions import MAX_SPEC_BYTES
+
+    try:
+        content = jobs.store.of(spec.tenant).read(known, MAX_SPEC_BYTES)
+    except LostObject:
+        return ""
+    before = JobSpec.model_validate_json(content)
+    found = [words for name, words in _DESCRIBES.items() if getattr(before, name) != getattr(spec, name)]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _nothing_new(known: dict[str, Any], *, signs: bool) -> str:
+    """Of a job that is done or canceled. `signs`: it was asked to sign."""
+    job, state = known["job"], known["state"]
+    told = f"job {job} is {state} already: nothing new was begun"
+    if state == "canceled":
+        return f"{told}. `rushes jobs retry {job}` takes it up again; then this command goes on with it."
+    return f"{told}, and what it delivered stays signed as it is: --name makes another job of it." if signs else f"{told}."
 
 
 def _deadline_ms(text: str | None) -> int | None:

@@ -1,0 +1,92 @@
+"""What the commands of jobs say of a job of this machine: what a command did to it, and what it did not."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from typer.testing import CliRunner, Result
+
+from stream.cli.app import app
+from stream.errors import BadRequest
+
+TEMPLATE = """
+version: 1
+name: swatch
+stages:
+  - {name: draw, operator: composite, settings: {width: 64, height: 64, duration: 0.2, background: "#204080"}}
+finals: [draw/poster.png]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "t.yaml").write_text(TEMPLATE)
+    return tmp_path
+
+
+def jobs(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--state", str(folder / "state"), "jobs", *words])
+
+
+def submit(folder: Path, *words: str) -> Result:
+    return jobs(folder, "submit", str(folder / "t.yaml"), *words)
+
+
+def key_in(folder: Path) -> str:
+    key = Ed25519PrivateKey.generate()
+    (folder / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return str(folder / "key")
+
+
+def test_a_job_that_is_done_tells_what_a_command_does_not_change(folder: Path) -> None:
+    out = folder / "out"
+    assert submit(folder, "--deliver-to", str(out)).exit_code == 0
+    (poster,) = out.rglob("poster.png")
+    made = poster.read_bytes()
+    same = ("--deliver-to", str(out))
+    assert "nothing new was begun.\n" in submit(folder, *same).stderr
+    signed = submit(folder, *same, "--manifest-key", key_in(folder))
+    assert "what it delivered stays signed as it is: --name makes another job of it" in signed.stderr
+    for words in (("cancel",), ("pause",), ("resume",), ("retry",)):
+        told = jobs(folder, *words, "swatch")
+        assert (told.exit_code, told.stdout) == (0, f"job swatch is done: there is nothing to {words[0]}.\n")
+    poster.unlink()
+    told = jobs(folder, "deliver", "swatch")
+    assert told.stdout == "job swatch is done: 1 of 1 variants lie where they were delivered.\n"
+    assert poster.read_bytes() == made
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "said"),
+    [
+        (TEMPLATE, ("--deliver-to", "elsewhere"), "description (another --deliver-to): give"),
+        (TEMPLATE, ("--project", "p", "--deadline", "2030-01-01"), "description (another project, another deadline): give"),
+        (TEMPLATE.replace("#204080", "#208040"), (), "description (another template): give"),
+    ],
+)
+def test_a_job_of_the_same_name_tells_what_differs(
+    folder: Path, changed: str, words: tuple[str, ...], said: str
+) -> None:
+    (folder / "t.yaml").write_text(TEMPLATE + "budget: {cpu_s: 0.000001}\n")
+    assert submit(folder).exit_code == 1
+    (folder / "t.yaml").write_text(changed + "budget: {cpu_s: 0.000001}\n")
+    differs = submit(folder, *words)
+    assert isinstance(differs.exception, BadRequest)
+    assert differs.exception.code == "job_differs"
+    assert said in differs.exception.message
+
+
+def test_a_job_that_goes_on_tells_what_a_command_did_and_who_goes_on(folder: Path) -> None:
+    (folder / "t.yaml").write_text(TEMPLATE + "budget: {cpu_s: 0.000001}\n")
+    assert "budget_exhausted" in submit(folder).stdout
+    assert jobs(folder, "pause", "swatch").stdout == "pause of job swatch is carried out: it is paused.\n"
+    assert jobs(folder, "cancel", "swatch").stdout == "cancel of job swatch is carried out: it is canceled.\n"
+    assert "`rushes jobs retry swatch` takes it up again; then this command goes on" in submit(folder).stderr
+    raised = jobs(folder, "budget", "swatch", "--cpu-s", "3600").stdout
+    assert raised == "budget of job swatch is set: it is canceled.\n"
+    again = jobs(folder, "retry", "swatch").stdout
+    assert again == (
+        "retry of job swatch is carried out: it is running. The command that submitted it goes on with it.\n"
+    )
+    assert submit(folder).exit_code == 0
