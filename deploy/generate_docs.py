@@ -14,7 +14,7 @@ def blocks() -> dict[str, str]:
     from deploy.capacity.limits import limits_table
     from deploy.capacity.lines import sizes_table
     from deploy.capacity.sums import Assumptions, assumptions_table
-    from deploy.documents import command_line, composite, decisions, delta_table, events, rights, settings
+    from deploy.documents import command_line, composite, decisions, delta_table, events, operators, rights, settings
     from stream.error_codes.table import markdown_codes, markdown_kinds
     from stream.observability.metrics import markdown_table
     from stream.pipelines.reference import whole_topology
@@ -28,6 +28,7 @@ def blocks() -> dict[str, str]:
         "metrics": _block(markdown_table()),
         "command-line": _block(command_line.command_line()),
         "composite": _block(composite.composite()),
+        "operators": _block(operators.operators()),
         "topics": _block(events.topics()),
         "events": _block(events.events()),
         "environment": _block(settings.environment()),

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.testbed.waiting import must_run, wait_for
+from stream.events.objects import StoredFile
 from stream.jobs.descriptions import Description
 from stream.jobs.examination import examined
 from stream.jobs.submission import prepare, spec_of
@@ -18,6 +20,7 @@ from stream.media.protocol import Settings
 from stream.pipelines.jobs import models_in
 from tests.support.diffusion_pipelines import SIDE, save_pipeline
 from tests.support.media_examples import made, work
+from tests.support.pages import page
 
 ROOT = Path(__file__).parents[2]
 STEPS, SEED = 16, 11
@@ -85,3 +88,23 @@ def test_the_example_is_accepted_in_every_row(require_weights: Callable[..., Non
     prepared = prepare(ROOT / "docs" / "examples" / "generate" / "template.yaml")
     spec, _ = spec_of(prepared, {}, tenant="default", project="default", job="example")
     assert examined(Description.of(spec), OperatorCatalogue(models=models_in(Path(), cache_dir))).problems == []
+
+
+def test_templates_of_the_pages_are_accepted_with_what_the_pages_fetch(
+    require_weights: Callable[..., None], cache_dir: Path, tmp_path: Path
+) -> None:
+    require_weights("span", "styletransfer")
+    save_pipeline("wan", tmp_path / "state" / "models" / "my-model")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "old.mp4").write_bytes(b"film")
+    asset = StoredFile(name="film.mp4", digest=f"sha256:{'0' * 64}", size=4, media_type="video/mp4")
+    catalogue = OperatorCatalogue(models=models_in(tmp_path / "state", cache_dir))
+    for name, variants in (("improve-footage", 2), ("generate-pictures", 1)):
+        (text,) = (each for each in page(f"docs/how-to/{name}.md").blocks("yaml") if "version: 1" in each)
+        (tmp_path / "t.yaml").write_text(textwrap.dedent(text))
+        prepared = prepare(tmp_path / "t.yaml")
+        assets = dict.fromkeys(prepared.assets, asset)
+        spec, _ = spec_of(prepared, assets, tenant="default", project="default", job="page")
+        described = Description.of(spec)
+        assert examined(described, catalogue).problems == []
+        assert len(described.variants) == variants

@@ -61,7 +61,11 @@ def test_a_job_that_is_done_tells_what_a_command_does_not_change(folder: Path) -
     ("changed", "words", "said"),
     [
         (TEMPLATE, ("--deliver-to", "elsewhere"), "description (another --deliver-to): give"),
-        (TEMPLATE, ("--project", "p", "--deadline", "2030-01-01"), "description (another project, another deadline): give"),
+        (
+            TEMPLATE,
+            ("--project", "p", "--deadline", "2030-01-01"),
+            "description (another project, another deadline): give",
+        ),
         (TEMPLATE.replace("#204080", "#208040"), (), "description (another template): give"),
     ],
 )

@@ -19,7 +19,7 @@ Weight = Annotated[Amount, Field(gt=0, le=1000)]
 
 
 class RestyleSettings(FilmSettings):
-    """One of: `style`, a name of `STYLES`; `styles`, several with weights, which are blended; `picture`, an input that
+    """One of: `style`, a style by its name; `styles`, several with weights, which are blended; `picture`, an input that
     is a still picture, whose style is taken. `strength`: share of the styled picture, the rest is the source's.
     `steady`: share of the picture before, moved along with what is shown, in each picture. `lines`: the networks see
     pictures of at most so many lines, and paint broader strokes with fewer; the result has the source's size.

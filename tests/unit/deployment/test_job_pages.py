@@ -19,6 +19,7 @@ from stream.jobs.submission import prepare
 from stream.media import REGISTRY
 from stream.media.catalogue import OperatorCatalogue
 from stream.media.rendering import Renderer, RenderWork
+from stream.media.transcode.profiles import PROFILES
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES, OPERATORS = (
@@ -44,6 +45,28 @@ def test_templates_to_copy_are_accepted(index: int, variants: int) -> None:
     found = described(blocks(TEMPLATES, "yaml")[index])
     assert examined(found, OperatorCatalogue()).problems == []
     assert len(found.variants) == variants
+
+
+def test_folders_of_deliveries_are_named_as_they_will_be() -> None:
+    campaign = ROOT / "docs" / "how-to" / "run-a-campaign.md"
+    folders = {f"{variant.name}-{variant.id}" for variant in described(blocks(campaign, "yaml")[0]).variants}
+    for name in ("run-a-campaign", "read-a-manifest", "deliver-to-a-bucket"):
+        shown = set(re.findall(r"wide_en-\w+", (campaign.parent / f"{name}.md").read_text()))
+        assert shown, name
+        assert shown <= folders, name
+
+
+def test_the_reference_has_every_operator_with_its_limits_and_every_profile() -> None:
+    text = (ROOT / "docs" / "reference" / "operators.md").read_text()
+    for name in set(REGISTRY) - {"composite"}:
+        assert f"\n## `{name}`\n\nOutputs: `" in text
+    for name in PROFILES:
+        assert f"\n| `{name}` | " in text
+    # What a schema of pydantic tells, what it loses, and what may be none.
+    assert "| `width` | whole number from 16 to 8192 | none |" in text
+    assert "| `target_lufs` | number from -40 to -5 | required |" in text
+    assert "| `poster_s` | number from 0 to 86400 | none |" in text
+    assert "| `sound` | true or false | `true` |" in text
 
 
 def test_the_operator_to_copy_works_in_its_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

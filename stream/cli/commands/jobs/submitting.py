@@ -253,7 +253,9 @@ def _nothing_new(known: dict[str, Any], *, signs: bool) -> str:
     told = f"job {job} is {state} already: nothing new was begun"
     if state == "canceled":
         return f"{told}. `rushes jobs retry {job}` takes it up again; then this command goes on with it."
-    return f"{told}, and what it delivered stays signed as it is: --name makes another job of it." if signs else f"{told}."
+    return (
+        f"{told}, and what it delivered stays signed as it is: --name makes another job of it." if signs else f"{told}."
+    )
 
 
 def _deadline_ms(text: str | None) -> int | None:
