@@ -12,13 +12,16 @@ from stream.jobs.prices import PriceTable
 
 @dataclass(frozen=True, slots=True)
 class StageForecast:
-    """Of one stage in all variants. `computed`: how often it is done, as equal work is done once."""
+    """Of one stage in all variants. `computed`: how often it is done, as equal work is done once. `sized`: whether the
+    size of its work is known; of footage that is read nobody knows it yet.
+    """
 
     name: str
     operator: str
     computed: int
     estimate: Estimate
     outputs: tuple[str, ...] = ()
+    sized: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,18 @@ def forecast(described: Description, found: Examined, rates: Rates) -> Forecast:
     """Of a description and what it comes to, which has no problems."""
     stages = [
         StageForecast(
-            stage.name, stage.operator, len(tally.works), _stages(rates, stage.operator, tally), tally.outputs
+            stage.name,
+            stage.operator,
+            len(tally.works),
+            _stages(rates, stage.operator, tally),
+            tally.outputs,
+            None not in tally.amounts,
         )
         for stage, tally in zip(described.template.stages, found.stages, strict=True)
     ]
     delivered = [rates.task(DELIVERY, "deliver", amount).times(count) for amount, count in found.deliveries.items()]
-    last = StageForecast(DELIVERY, DELIVERY, len(described.variants), _sum(delivered))
+    sized = None not in found.deliveries
+    last = StageForecast(DELIVERY, DELIVERY, len(described.variants), _sum(delivered), sized=sized)
     return Forecast(len(described.variants), (*stages, last))
 
 
@@ -97,5 +106,6 @@ def _stage_told(stage: StageForecast) -> dict[str, Any]:
     facts = {"name": stage.name, "operator": stage.operator, "outputs": list(stage.outputs)}
     return facts | {
         "computed": stage.computed,
+        "sized": stage.sized,
         "estimate": _told(stage.estimate) | {"wall_s": round(stage.estimate.wall_s, 1)},
     }

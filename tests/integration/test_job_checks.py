@@ -123,3 +123,15 @@ def test_stills_that_will_wait_for_a_person_are_named_before_the_job_begins(temp
     assert told["waiting_for_release"] == ["compose/poster.png"]
     template.write_text(TEMPLATE + moderated)
     assert "nothing moderates" not in check(template).stderr
+
+
+def test_an_estimate_of_footage_says_that_nobody_knows_its_length(template: Path) -> None:
+    (template.parent / "film.mp4").write_bytes(b"whatever")
+    template.write_text(
+        "version: 1\nname: film\nassets: {film: film.mp4}\n"
+        "stages: [{name: smooth, operator: interpolate, inputs: {film: 'asset:film'}}]\nfinals: [smooth]\n"
+    )
+    said = check(template).stdout.replace("\n", " ")
+    assert "of smooth nothing was measured yet and the length of the footage is not known, so that is a guess." in said
+    assert "times more or less" not in said
+    assert [stage["sized"] for stage in json.loads(check(template, "--json").stdout)["stages"]] == [False, False]

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from stream.cli.rendering.durations import duration_in_words
 from stream.cli.rendering.sanitize import shown
+from stream.jobs.delivering import DELIVERY
 from stream.jobs.estimates import ASSUMED_FACTOR
 from stream.jobs.prices import GIB
 
@@ -115,10 +116,20 @@ def amount(value: float) -> str:
 
 def _basis(told: Mapping[str, Any]) -> str:
     """What an estimate rests on."""
-    assumed = [stage["name"] for stage in told["stages"] if not stage["estimate"]["measured_tasks"]]
-    if not assumed:
-        return "by what equal work took before"
-    return f"of {', '.join(assumed)} nothing was measured yet, so that may be {ASSUMED_FACTOR:g} times more or less"
+    found: dict[tuple[bool, bool], list[str]] = {}
+    for stage in told["stages"]:
+        if stage["operator"] != DELIVERY:
+            found.setdefault((bool(stage["estimate"]["measured_tasks"]), stage["sized"]), []).append(stage["name"])
+    words = [f"of {', '.join(found[known])} {said}" for known, said in _BASES.items() if known in found]
+    return " and ".join(words) or "by what equal work took before"
+
+
+_BASES = {
+    (False, True): f"nothing was measured yet, so that may be {ASSUMED_FACTOR:g} times more or less",
+    (False, False): "nothing was measured yet and the length of the footage is not known, so that is a guess",
+    (True, False): "the length of the footage is not known, so that is what other footage took",
+}
+"""By whether such work was measured, and whether its size is known."""
 
 
 def _between(estimate: Mapping[str, Any]) -> str:
