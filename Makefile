@@ -117,6 +117,9 @@ bench-service: .venv/.installed ## what HTTP, rights and audit add to a search, 
 bench-shots: .venv/.installed assets ## what looking where something can be saves of the shot network, and loses (20 minutes)
 	$(BIN)/python -m benchmarks.shot_windows
 
+bench-shot-peers: .venv/.installed assets ## cuts beside PySceneDetect: CPU, wall and how many are right (10 minutes)
+	$(BIN)/python -m benchmarks.shot_peers
+
 bench-transcode: .venv/.installed ## what transcoding in parts costs beside one bare encode, and what a second worker gains
 	$(BIN)/python -m benchmarks.transcode_parts
 
@@ -147,4 +150,4 @@ docs-serve: .venv/.installed ## serve the documentation site on http://127.0.0.1
 clean: ## remove the environment, caches and the demo's state
 	rm -rf .venv state build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-burst bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-campaign bench-jobs bench-page bench-transcode bench-shots docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka
+.PHONY: audit-dependencies help announce install demo demo-kafka serve assets test test-quick test-long lint ci bench soak chaos chaos-jobs bench-long bench-peers bench-burst bench-search-speed bench-kafka bench-stores bench-autoscale bench-relevance bench-service bench-campaign bench-jobs bench-page bench-transcode bench-shots bench-shot-peers docs capacity docs-site docs-serve clean demo-ads demo-ads-kafka

@@ -120,7 +120,8 @@ def cpu_of(run: Callable[[], None], child_pid: int) -> float:
     return used() - before
 
 
-def through_pool(pool: DecodePool, found: Inspection, path: Path, profile: Profile) -> None:
+def through_pool(pool: DecodePool, found: Inspection, path: Path, profile: Profile, *, dense: bool = True) -> None:
+    """`dense`: with the pictures that shots are found in."""
     count = segment_count(found.media.duration_ns)
     for cells in plan_spans(found.media, found.keyframes_ns, range(count), profile=profile):
         span = SpanPlanned(
@@ -128,7 +129,7 @@ def through_pool(pool: DecodePool, found: Inspection, path: Path, profile: Profi
             uri=str(path),
             source=found.source,
             content_digest=found.content_digest,
-            settings=DecodeSettings(profile=profile),
+            settings=DecodeSettings(profile=profile, dense=dense),
             media=found.media,
             first_segment=cells.start,
             end_segment=cells.stop,

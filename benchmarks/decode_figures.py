@@ -1,5 +1,5 @@
 """What does decode cost through the pool, its children included, beside a bare PyAV loop that makes the same pixels?
-What do spans cost beyond one plain pass, and what does a plan?
+What do spans cost beyond one plain pass, what does a plan, and what is saved where nobody looks for shots?
 
 The loops are those of `benchmarks.decode_cost`; here they run over 1080p footage, round by round.
     python -m benchmarks.decode_figures [--quick]
@@ -7,12 +7,13 @@ The loops are those of `benchmarks.decode_cost`; here they run over 1080p footag
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 from benchmarks.decode_cost import bare_decode, bare_fast, bare_full, through_pool
-from benchmarks.footage import HD_FACTS, footage_dir, hd_clip
+from benchmarks.footage import HD_FACTS, footage_dir, hd_clip, hd_film
 from benchmarks.harness import Cost, Report, cpu_ratio, in_rounds, median_cpu_s
 from benchmarks.options import ROUNDS, rounds_wanted
 from decoders.ffmpeg.decoder import PyAVDecoder
@@ -25,6 +26,7 @@ from decoders.sources.policy import SourcePolicy
 from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, segment_count
 
 HOUR_S = 3600
+FILM_S = 20
 PLANS = 5
 
 
@@ -50,6 +52,7 @@ def measure(rounds: int) -> Report:
         report.add(
             "full: decoded beyond one plain pass (run-in and context)", 100 * _beyond(found), "%", limit="at most 10 %"
         )
+        _samples_alone(report, pool, rounds)
         _plan(report, pool, hd_clip(HOUR_S), policy)
     return report
 
@@ -70,6 +73,28 @@ def _costs(report: Report, costs: Mapping[str, Sequence[Cost]], video_s: float) 
         limit="the physical limit of full",
     )
     report.add("full / fast", cpu_ratio(costs, "full", "fast"), "x", limit="at least 8")
+
+
+def _samples_alone(report: Report, pool: DecodePool, rounds: int) -> None:
+    """What a run without shots decodes (ADR 0075), beside all of it."""
+    for codec, name in (("libx264", "H.264"), ("libx265", "H.265")):
+        for group_s in (2, 10):
+            path = hd_film(codec, group_s, FILM_S)
+            found = pool.inspect(str(path))
+            costs = in_rounds(
+                {
+                    "all": partial(through_pool, pool, found, path, "full"),
+                    "samples": partial(through_pool, pool, found, path, "full", dense=False),
+                },
+                rounds,
+            )
+            report.add(
+                f"without shots, {name} in groups of {group_s} s, by all of it",
+                cpu_ratio(costs, "samples", "all"),
+                "x",
+                limit=f"all of it {median_cpu_s(costs['all']) / FILM_S:.4g} CPU-s per video-second",
+                note=f"{FILM_S} s, one picture a second",
+            )
 
 
 def _beyond(found: Inspection) -> float:

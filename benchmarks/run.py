@@ -7,7 +7,7 @@ python -m benchmarks.run --kafka [--quick]   `make bench-kafka`
 import subprocess
 import sys
 
-SCRIPTS = ("worker_overhead", "decode_figures", "bundle_cost", "topology_cost", "searchable")
+SCRIPTS = ("worker_overhead", "decode_figures", "bundle_cost", "topology_cost", "searchable", "start_up")
 KAFKA_SCRIPTS = ("kafka_worker", "kafka_replicas", "shards", "fairness", "backpressure", "kafka_topology")
 
 

@@ -54,9 +54,10 @@ class Montage:
     scenes: Sequence[View]
     kinds: Sequence[str]
     lengths_s: Sequence[float]
+    scene_s: float = _SCENE_S
 
     def transitions(self) -> list[Transition]:
-        at = [(number + 1) * _SCENE_S for number in range(len(self.kinds))]
+        at = [(number + 1) * self.scene_s for number in range(len(self.kinds))]
         return [
             Transition(kind, start, start + length)
             for kind, start, length in zip(self.kinds, at, self.lengths_s, strict=True)
@@ -64,17 +65,17 @@ class Montage:
 
     @property
     def seconds(self) -> float:
-        return len(self.scenes) * _SCENE_S
+        return len(self.scenes) * self.scene_s
 
     def frame(self, time_s: float) -> Frame:
         """A transition takes its time from the beginning of the new scene, in which the old one goes on."""
-        number = min(int(time_s / _SCENE_S), len(self.scenes) - 1)
-        since = time_s - number * _SCENE_S
+        number = min(int(time_s / self.scene_s), len(self.scenes) - 1)
+        since = time_s - number * self.scene_s
         shown = self.scenes[number](since)
         if number == 0 or since >= self.lengths_s[number - 1]:
             return shown
         share = since / self.lengths_s[number - 1]
-        before = self.scenes[number - 1](since + _SCENE_S)
+        before = self.scenes[number - 1](since + self.scene_s)
         if self.kinds[number - 1] == "fade":
             return _scaled(before, 1 - 2 * share) if share < 0.5 else _scaled(shown, 2 * share - 1)
         mixed: Frame = np.rint(before * (1 - share) + shown * share).astype(np.uint8)
@@ -108,6 +109,14 @@ def montages() -> list[Montage]:
         scenes.append(_scene(pictures[number % len(pictures)], cameras[0], len(scenes)))
         made.append(Montage(name, scenes, kinds, lengths))
     return made
+
+
+def fixed_cameras() -> Montage:
+    """Cameras that stand still, with and without noise and grain, and a cut every 20 s."""
+    cameras = ("still", "noise", "grain")
+    scenes = [_scene(_picture(path), camera, 0) for path, camera in zip(picture_paths(), cameras, strict=False)]
+    cuts = len(scenes) - 1
+    return Montage("fixed cameras", scenes, ["cut"] * cuts, [0.0] * cuts, scene_s=20.0)
 
 
 def _picture(path: Path) -> Image.Image:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from benchmarks.cartoons import cartoons
 from benchmarks.footage import cache, decoded, short_clip
 from benchmarks.harness import Report
-from benchmarks.shot_scenes import RATES, Montage, Transition, encode, montages
+from benchmarks.shot_scenes import RATES, Montage, Transition, encode, fixed_cameras, montages
+from benchmarks.shot_scores import TOLERANCE_S, CutScore
 from benchmarks.testbed.footage import corpus_clips
 from decoders.sandbox.pool import DecodePool
 from decoders.sources.policy import SourcePolicy
@@ -36,7 +37,8 @@ from stream.events.grid import CONTEXT_TICKS, TICK_NS
 
 WINDOW, STEP = 100, 50
 """As its authors run the network: windows of 100 frames, of which the middle 50 count."""
-TOLERANCE_S = 0.1
+FIXED = {"bottles_h264.mp4", "cars_h264.mp4"}
+"""Of the corpus."""
 Dense = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
@@ -47,37 +49,6 @@ class CutsFound:
 
     cuts_s: list[float] = field(default_factory=list)
     cpu_s: float = 0.0
-
-
-@dataclass(slots=True)
-class CutScore:
-    """Over any number of clips. A further cut inside a gradual transition is no error."""
-
-    hits: int = 0
-    wrong: int = 0
-    missed: int = 0
-    gradual: int = 0
-    gradual_seen: int = 0
-
-    def add(self, cuts_s: Sequence[float], transitions: Sequence[Transition]) -> None:
-        left = list(cuts_s)
-        for transition in (item for item in transitions if item.hard):
-            near = [cut for cut in left if abs(cut - transition.start_s) <= TOLERANCE_S]
-            self.hits += bool(near)
-            self.missed += not near
-            left = [cut for cut in left if cut not in near[:1]]
-        for transition in (item for item in transitions if not item.hard):
-            inside = [
-                cut for cut in left if cut >= transition.start_s - TOLERANCE_S and cut <= transition.end_s + TOLERANCE_S
-            ]
-            self.gradual += 1
-            self.gradual_seen += bool(inside)
-            left = [cut for cut in left if cut not in inside]
-        self.wrong += len(left)
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.hits / (2 * self.hits + self.wrong + self.missed)
 
 
 class EveryWindow:
@@ -178,6 +149,7 @@ def measure(
     _footage(report, both, footage)
     for montage in montages():
         _montage(report, both, montage, rates, folder)
+    _montage(report, both, fixed_cameras(), rates[:2], folder)
     _montage(report, both, cartoons(), rates[:2], folder)  # as drawings are made: 24 or 25 pictures a second
     share = both.test_cpu_s / both.every_cpu_s
     report.add("the test itself, of the CPU of every window", share, "x", limit="at most 0.05x")
@@ -244,7 +216,8 @@ def _costs(report: Report, name: str, total: FootageKind) -> None:
 def _clips(footage: Path | None) -> Iterator[tuple[str, list[Path]]]:
     yield "sample clip", [short_clip()]
     if clips := corpus_clips():
-        yield "corpus", clips
+        yield "corpus, cameras that stand still", [clip for clip in clips if clip.name in FIXED]
+        yield "corpus, the rest", [clip for clip in clips if clip.name not in FIXED]
     if footage is not None:
         for folder in sorted(item for item in footage.iterdir() if item.is_dir()):
             yield f"footage of one's own, {folder.name}", sorted(item for item in folder.iterdir() if item.is_file())

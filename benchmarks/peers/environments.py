@@ -24,6 +24,15 @@ def python_of(peer: str) -> Path:
     return python
 
 
+def pinned(peer: str, package: str) -> str:
+    """The version of a package in a peer's environment. Raises `ValueError` for one without a pin."""
+    for pin in (REQUIREMENTS / f"{peer}.txt").read_text().split():
+        name, _, version = pin.partition("==")
+        if name == package:
+            return version
+    raise ValueError(f"{package} is not pinned for {peer}")
+
+
 def tagger() -> Path:
     """The exported tagger; made when missing."""
     path = footage_dir().parent / MODEL

@@ -7,31 +7,19 @@ two model threads. One decoder thread each, except Ray's reader in `full`, which
 """
 
 import argparse
-import ctypes
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.footage import footage_dir
-from benchmarks.harness import MEMORY_KIND, Cost, Report, measured
-from benchmarks.peers.environments import ROOT, python_of, tagger
+from benchmarks.harness import MEMORY_KIND, Cost, Report
+from benchmarks.peers.contest import adopt_orphans, cost_of
+from benchmarks.peers.environments import python_of, tagger
 from benchmarks.peers.outputs import frames_of, in_common
 from benchmarks.peers.workloads import QUICK, REDUCED, WHOLE, Size, Workload, workloads
-
-TIMEOUT_S = 3600.0
-ATTEMPTS = 3
-_SUBREAPER = 36
-
-
-class PeerDied(RuntimeError):
-    """By a signal."""
-
 
 PLAIN, DAFT, RAY = "plain script", "Daft", "Ray Data"
 
@@ -61,7 +49,7 @@ def measure(size: Size) -> Report:
         f"The same 1080p footage of 25 frames/s through other engines (EfficientNet-Lite0 through ONNX Runtime, one "
         f"frame a second, from start to exit, {size.film_s} s a film)"
     )
-    _adopt_orphans()
+    adopt_orphans()
     with tempfile.TemporaryDirectory(dir=footage_dir()) as folder:  # beside the footage, which is linked
         for number, work in enumerate(workloads(size, Path(folder))):
             costs: dict[str, Cost] = {}
@@ -70,7 +58,7 @@ def measure(size: Size) -> Report:
                 out = outs[name] = Path(folder) / f"{number}-{peer.module}"
                 print(f"{work.facts}: {name} …", flush=True)
                 arguments = [work.profile, str(model), str(out), *map(str, work.files)]
-                costs[name] = _cost(pythons[peer.module], peer.module, arguments)
+                costs[name] = cost_of(pythons[peer.module], peer.module, arguments, out)
             _add(report, work, costs, outs)
             for out in outs.values():
                 shutil.rmtree(out)
@@ -85,42 +73,6 @@ def _contenders(work: Workload) -> Iterator[tuple[str, Peer]]:
 
 def _python(peer: Peer) -> Path:
     return Path(sys.executable) if peer.environment is None else python_of(peer.environment)
-
-
-def _cost(python: Path, module: str, arguments: Sequence[str]) -> Cost:
-    """Of the first run that ends well: Daft 0.7.26 aborts now and then as its interpreter ends."""
-    for attempt in range(ATTEMPTS):
-        try:
-            with measured() as cost:
-                _run(python, module, arguments)
-        except PeerDied as death:
-            print(f"{module}, attempt {attempt + 1}: {death}", flush=True)
-        else:
-            return cost
-    raise RuntimeError(f"{module} died {ATTEMPTS} times")
-
-
-def _run(python: Path, module: str, arguments: Sequence[str]) -> None:
-    out = Path(arguments[2])
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    command = [str(python), "-m", f"benchmarks.peers.{module}", *arguments]
-    environment = {"HOME": str(Path.home()), "PATH": os.environ["PATH"], "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    done = subprocess.run(
-        command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
-    )
-    if done.returncode:
-        error = PeerDied if done.returncode < 0 else RuntimeError
-        raise error(f"{module} failed ({done.returncode}):\n{done.stdout[-500:]}{done.stderr[-2000:]}")
-    with suppress(ChildProcessError):  # what it started and left; the system counts their time with their end
-        while True:
-            os.wait()
-
-
-def _adopt_orphans() -> None:
-    """Processes that outlive their parent become ours, so that their CPU time is seen. Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def _add(report: Report, work: Workload, costs: Mapping[str, Cost], outs: Mapping[str, Path]) -> None:

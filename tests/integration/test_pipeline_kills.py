@@ -18,17 +18,26 @@ SECONDS = 600
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("most", [6, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("most", "options"),
+    [
+        (6, ()),
+        (3, ("--models", "tags,vectors")),
+        (3, ("--profile", "fast")),
+        pytest.param(20, (), marks=pytest.mark.long),
+    ],
+)
 def test_kills_at_random_instants_lose_nothing_and_double_nothing(
-    tmp_path: Path, record_property: Callable[[str, object], None], most: int
+    tmp_path: Path, record_property: Callable[[str, object], None], most: int, options: tuple[str, ...]
 ) -> None:
     clip = write_clip(tmp_path / "long.mp4", seconds=SECONDS, fps=2, scenes=80, gop=20, size=(64, 48)).path
-    assert ingest(tmp_path / "calm", clip).code == 0
+    assert ingest(tmp_path / "calm", clip, *options).code == 0
     expected = stored_rows(tmp_path / "calm")
     rng = random.Random(SEED)
     ordeals: list[Ordeal] = []
     while (kills := sum(ordeal.kills for ordeal in ordeals)) < most:
-        ordeal = Ordeal(tmp_path / f"state-{len(ordeals)}", Work(clip, ("--light", "--span", 20), SECONDS), rng)
+        work = Work(clip, ("--light", "--span", 20, *options), SECONDS)
+        ordeal = Ordeal(tmp_path / f"state-{len(ordeals)}", work, rng)
         ordeals.append(ordeal)
         while not ordeal.run(kill=kills + ordeal.kills < most):
             pass

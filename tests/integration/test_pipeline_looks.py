@@ -1,6 +1,7 @@
 """What a run does not look for is not decoded, not stored, and told from what was looked for and not found."""
 
 import json
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.testbed.clips import write_clip
-from benchmarks.testbed.runs import StoredRows, decoded_s, light_settings, published, run_events, stored_rows
+from benchmarks.testbed.runs import (
+    StoredRows,
+    decoded_s,
+    descendants,
+    light_settings,
+    published,
+    run_events,
+    stored_rows,
+)
 from sinks.maintenance.verify import verify
 from sinks.query.filters import Filters
 from stream.clock import SystemClock
@@ -82,3 +91,12 @@ def test_shots_and_moderation_alone_leave_out_tags(clip: Path, tmp_path: Path) -
     for row in rows.lance.values():
         assert (row["shot_method"], row["tags"], row["caption"], row["caption_method"]) == ("hashing", [], "", "none")
         assert row["moderation_nsfw"] is not None
+
+
+def test_decode_children_start_while_the_rest_is_loaded(clip: Path, tmp_path: Path) -> None:
+    """Nothing is published yet, and no stage has opened."""
+    settings = light_settings(tmp_path / "state", clip)
+    before = set(descendants(os.getpid()))
+    with Embedded(settings, SystemClock()):
+        started = set(descendants(os.getpid())) - before
+        assert len(started) == settings.decode_children
