@@ -1,9 +1,10 @@
 """Where a transition can be (pure): a cheap look at the dense ticks, so that the network need not see the others.
 
-It is made to let through, not to decide. Steady motion and noise are told from transitions by three questions: does a
-picture differ from the one before by more than its neighbours do, does it differ across a few ticks by more than before
-and after, and do many places go the same way for several ticks in a row, as in dissolves and fades. How the bounds were
-chosen and what they were held on is ADR 0072.
+It is made to let through, not to decide. Steady motion and noise are told from transitions by four questions: does a
+picture differ from the one before by more than its neighbours do, by more than most of them do (where cut follows cut,
+the next one is no measure), does it differ across a few ticks by more than before and after, and do many places go the
+same way for several ticks in a row, as in dissolves and fades. How the bounds were chosen and what they were held on is
+ADR 0072.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ BLOCK = 3
 LEAST_CHANGE = 1.5
 CHANGE_OVER_NEIGHBOURS = 1.8
 NEIGHBOURS = 5
+CHANGE_AMONG_CUTS = 6.0
+CHANGE_OVER_MOST = 3.0
 LARGE_CHANGE = 20.0
 """Grey levels. So much changes in a strobe, a whip pan or an explosion, where no neighbour is a measure."""
 
@@ -102,12 +105,13 @@ def _places(dense: Dense) -> Floats:
 
 def _cuts(places: Floats) -> Flags:
     change = _changes(places, 1, at=1)
-    usual = _greatest(change, [*range(-NEIGHBOURS, 0), *range(1, NEIGHBOURS + 1)])
-    sudden = (change >= LEAST_CHANGE) & (change >= CHANGE_OVER_NEIGHBOURS * np.maximum(usual, _LEAST_USUAL))
+    near = _at_offsets(change, [*range(-NEIGHBOURS, 0), *range(1, NEIGHBOURS + 1)])
+    sudden = (change >= LEAST_CHANGE) & (change >= CHANGE_OVER_NEIGHBOURS * np.maximum(near.max(0), _LEAST_USUAL))
+    among = (change >= CHANGE_AMONG_CUTS) & (change >= CHANGE_OVER_MOST * np.maximum(np.median(near, 0), _LEAST_USUAL))
     across = _changes(places, 2 * ACROSS_TICKS, at=ACROSS_TICKS)
-    usual = _greatest(across, (-2 * ACROSS_TICKS - 1, 2 * ACROSS_TICKS + 1))
+    usual = _at_offsets(across, (-2 * ACROSS_TICKS - 1, 2 * ACROSS_TICKS + 1)).max(0)
     hidden = (across >= LEAST_ACROSS) & (across >= ACROSS_OVER_NEIGHBOURS * np.maximum(usual, _LEAST_USUAL))
-    found: Flags = sudden | hidden | (change >= LARGE_CHANGE)
+    found: Flags = sudden | among | hidden | (change >= LARGE_CHANGE)
     return found
 
 
@@ -119,12 +123,11 @@ def _changes(places: Floats, ticks: int, *, at: int) -> Floats:
     return found
 
 
-def _greatest(values: Floats, offsets: Sequence[int]) -> Floats:
-    """[rows] the greatest of the values at these offsets."""
+def _at_offsets(values: Floats, offsets: Sequence[int]) -> Floats:
+    """[offsets, rows] the values beside each row; 0 beyond the ends."""
     reach = max(map(abs, offsets))
     padded = np.pad(values, reach)
-    greatest: Floats = np.max([padded[reach + by : reach + by + len(values)] for by in offsets], axis=0)
-    return greatest
+    return np.stack([padded[reach + by : reach + by + len(values)] for by in offsets])
 
 
 def _gradual(places: Floats, trend: Trend) -> Flags:

@@ -37,7 +37,7 @@ class TransNetShots:
         self._threads: ThreadPoolExecutor | None = None
 
     def stamp(self) -> ModelStamp:
-        return ModelStamp(role="shots", name="transnetv2", version="2", digest=digest_of("transnetv2"))
+        return ModelStamp(role="shots", name="transnetv2", version="3", digest=digest_of("transnetv2"))
 
     def open(self) -> None:
         tensors = read_checkpoint(self._context.cache.file("transnetv2"))

@@ -80,6 +80,16 @@ def test_cuts_in_a_row_are_each_looked_at() -> None:
     assert transitions_possible(shown(pictures))[99:130].all()
 
 
+@pytest.mark.parametrize("ticks", [2, 3, 4, 5])
+def test_cuts_between_dim_pictures_are_each_looked_at_where_one_follows_the_other(ticks: int) -> None:
+    """Each differs by nine grey levels from the one before, and the next cut is no measure for it."""
+    pictures = [picture((row - 100) // ticks % 40 if 100 <= row < 200 else 99, 8.0) for row in range(ROWS)]
+    possible = transitions_possible(shown(pictures, 1.0))
+    assert possible[99:200].all()
+    assert not possible[:90].any()
+    assert not possible[210:].any()
+
+
 @pytest.mark.parametrize("rate", [0.4, 0.5, 0.96])
 def test_a_cut_between_repeated_frames_is_looked_at(rate: float) -> None:
     """At 10, 12.5 and 24 frames a second ticks repeat frames, which move here."""
