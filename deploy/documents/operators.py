@@ -12,7 +12,7 @@ from stream.media.catalogue import OperatorCatalogue
 from stream.media.generate.diffusion.settings import DecodingSettings, DiffusionSettings
 from stream.media.generate.settings import NetworkSettings
 from stream.media.interpolate.operator import InterpolateSettings
-from stream.media.package.settings import AdTag, Packaging
+from stream.media.package.settings import AdTag, Captions, Packaging
 from stream.media.protocol import Settings
 from stream.media.restyle.settings import RestyleSettings
 from stream.media.restyle.styles import STYLES
@@ -24,7 +24,7 @@ _MODELS: Mapping[str, Sequence[type[BaseModel]]] = {
     "decode-latents": (DecodingSettings,),
     "generate": (NetworkSettings, DiffusionSettings),
     "interpolate": (InterpolateSettings,),
-    "package": (Packaging, AdTag),
+    "package": (Packaging, Captions, AdTag),
     "restyle": (RestyleSettings,),
     "transcode": (Transcoding, Sounding, Loudness),
     "upscale": (UpscaleSettings,),
@@ -66,7 +66,8 @@ def _section(name: str) -> str:
 
 _MORE: Mapping[str, str] = {
     "generate": " With `hf:NAME`: `latents.safetensors`, `generation.json`.",
-    "package": " `sound.*` are left out with `sound: false`; with `vast` there is `vast.xml`.",
+    "package": " `sound.*` are left out with `sound: false`; with `vast` there is `vast.xml`, and"
+    " with `captions` a `captions-LANGUAGE.vtt` and its playlist for each.",
     "restyle": f" `style` and the names in `styles` are {', '.join(map(code, STYLES))}.",
     "transcode": " Its suffix is that of the profile.",
 }

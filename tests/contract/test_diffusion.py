@@ -39,10 +39,15 @@ def operators(models: Path) -> OperatorCatalogue:
 
 
 def request(pipeline: str, **changes: object) -> dict[str, object]:
-    wanted: dict[str, object] = {"model": f"hf:{pipeline}", "width": SIDE, "height": SIDE, "frames": 9, "steps": STEPS}
+    wanted: dict[str, object] = {"model": f"hf:{pipeline}", "width": SIDE, "height": SIDE, "steps": STEPS}
+    wanted["frames"] = frames_of(pipeline)
     wanted |= {} if pipeline == "stable-video" else {"prompt": PROMPT}
     wanted |= {"image": "first"} if _from_image(pipeline) else {}
     return wanted | changes
+
+
+def frames_of(pipeline: str) -> int:
+    return 1 if pipeline.startswith("stable-diffusion") else 9
 
 
 def picture(folder: Path, pipeline: str) -> Mapping[str, Path]:
@@ -102,7 +107,7 @@ def test_any_division_of_the_steps_gives_the_same_bytes(
     loading.forget()
     clip = decoded(operators, tmp_path / "clip", whole[LATENTS], changes["model"])
     with av.open(str(_written(tmp_path, clip["picture.mkv"]))) as container:
-        assert len(list(container.decode(video=0))) == 9
+        assert len(list(container.decode(video=0))) == frames_of(pipeline)
 
 
 def _written(folder: Path, content: bytes) -> Path:
@@ -130,6 +135,29 @@ def test_the_clip_is_what_the_library_makes_by_itself(
         shown = [frame.to_ndarray(format="yuv444p") for frame in container.decode(video=0)]
     for frame, values in zip(shown, given, strict=True):
         assert np.array_equal(frame, to_planes(np.rint(values * 255).astype(np.uint8)))
+
+
+@pytest.mark.parametrize("name", ["stable-diffusion", "stable-diffusion-xl"])
+def test_a_still_is_what_the_library_makes_by_itself(
+    operators: OperatorCatalogue, models: Path, tmp_path: Path, name: str
+) -> None:
+    import torch
+    from diffusers import DiffusionPipeline
+
+    save_pipeline(name, models / name)
+    ours = latents(operators, tmp_path / "ours", name)
+    clip = decoded(operators, tmp_path / "clip", ours[LATENTS], f"hf:{name}")
+    alone = DiffusionPipeline.from_pretrained(models / name, local_files_only=True)
+    alone.set_progress_bar_config(disable=True)
+    with one_thread():
+        (given,) = alone(
+            prompt=PROMPT, negative_prompt="", width=SIDE, height=SIDE, num_inference_steps=STEPS, guidance_scale=5.0,
+            generator=torch.Generator().manual_seed(7), output_type="np",
+        ).images  # fmt: skip
+    with av.open(str(_written(tmp_path, clip["picture.mkv"]))) as container:
+        (shown,) = [frame.to_ndarray(format="yuv444p") for frame in container.decode(video=0)]
+    assert np.array_equal(shown, to_planes(np.rint(given * 255).astype(np.uint8)))
+    assert clip["poster.png"].startswith(b"\x89PNG")
 
 
 def test_what_is_handed_on_names_the_model_and_the_seed_and_never_the_prompt(

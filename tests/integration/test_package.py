@@ -205,6 +205,64 @@ def test_each_cue_shows_the_picture_of_its_time(package: Mapping[str, bytes]) ->
     assert number_in(poster) == 75
 
 
+def test_captions_lie_beside_the_film(tmp_path: Path) -> None:
+    film = delivered(film_with_sound(tmp_path, seconds=3)["source"], {"profile": "h264_web"}, tmp_path / "film")
+    texts = {
+        "en": b"\xef\xbb\xbfWEBVTT\r\n\r\n00:01.000 --> 00:02.500\r\nA <i>quiet</i> word\r\n",
+        "ar": "WEBVTT\n\n00:00.000 --> 00:02.000\n\u0628\u0647\u062f\u0648\u0621\n".encode(),
+    }
+    inputs = {"source": film}
+    for name, text in texts.items():
+        inputs[name] = tmp_path / f"{name}.vtt"
+        inputs[name].write_bytes(text)
+    captions: list[JsonValue] = [
+        {"input": "en", "language": "en", "name": "English"},
+        {"input": "ar", "language": "ar"},
+    ]
+    operator = operator_named("package")
+    found = made(operator, work(operator, {"captions": captions}, inputs, tmp_path / "made"))
+    assert found["captions-en.vtt"] == b"WEBVTT\n\n00:01.000 --> 00:02.500\nA <i>quiet</i> word\n"
+    assert found["captions-ar.vtt"] == texts["ar"]
+    assert found["captions-en.m3u8"].endswith(b"#EXTINF:3.000000,\ncaptions-en.vtt\n#EXT-X-ENDLIST\n")
+    master = found["master.m3u8"].decode()
+    assert re.findall(r'TYPE=SUBTITLES,GROUP-ID="captions",NAME="(\w+)",.*LANGUAGE="(\w+)",URI="(.*)"', master) == [
+        ("English", "en", "captions-en.m3u8"),
+        ("ar", "ar", "captions-ar.m3u8"),
+    ]
+    assert 'AUDIO="sound",SUBTITLES="captions"\nvideo.m3u8' in master
+    texts_in_dash = [
+        (each.get("lang"), each.findtext(f"{MPD}Label"), each.findtext(f"{MPD}Representation/{MPD}BaseURL"))
+        for each in ET.fromstring(found["manifest.mpd"]).iter(f"{MPD}AdaptationSet")
+        if each.get("contentType") == "text"
+    ]
+    assert texts_in_dash == [("en", "English", "captions-en.vtt"), ("ar", None, "captions-ar.vtt")]
+
+
+@pytest.mark.parametrize(
+    ("captions", "words"),
+    [
+        ([{"input": "none", "language": "en"}], r"captions\.0\.input: there is no input 'none'"),
+        ([{"input": "en", "language": "en"}, {"input": "en", "language": "EN"}], r"captions\.1\.language: EN stands"),
+        ([{"input": "en", "language": "../en"}], r"captions\.0\.language"),
+        ([{"input": "en", "language": "en", "name": 'a"b'}], r"captions\.0\.name"),
+        ([], "say which input"),
+    ],
+)
+def test_captions_that_cannot_be_offered_are_refused(captions: JsonValue, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        operator_named("package").check({"captions": captions}, ["en", "source"])
+
+
+def test_captions_that_are_none_are_refused(tmp_path: Path) -> None:
+    film = delivered(film_with_sound(tmp_path, seconds=1)["source"], {"profile": "h264_web"}, tmp_path / "film")
+    (tmp_path / "en.vtt").write_text("1\n00:00:01,000 --> 00:00:02,000\nof another format\n")
+    operator = operator_named("package")
+    settings: Settings = {"captions": [{"input": "en", "language": "en"}]}
+    with pytest.raises(BadMedia, match="does not begin with WEBVTT") as caught:
+        made(operator, work(operator, settings, {"source": film, "en": tmp_path / "en.vtt"}, tmp_path / "made"))
+    assert caught.value.code == "bad_captions"
+
+
 def test_what_cannot_be_streamed_is_refused(tmp_path: Path) -> None:
     silent = write_numbered(tmp_path / "silent.mp4", range(10), time_base=Fraction(1, 25))
     with pytest.raises(BadMedia, match="set sound to false"):

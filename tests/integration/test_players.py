@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from benchmarks.testbed.waiting import wait_for
+from stream.media.protocol import Settings
 from tests.support.browser import chromium
 from tests.support.delivered import delivered, operator_named
 from tests.support.media_examples import film_with_sound, made, work
@@ -46,7 +47,12 @@ _PLAYED = """async seconds => {
   video.pause();
   return video.webkitAudioDecodedByteCount;
 }"""
-_TYPES = {"m3u8": "application/vnd.apple.mpegurl", "mpd": "application/dash+xml", "mp4": "video/mp4"}
+_TYPES = {"m3u8": "application/vnd.apple.mpegurl", "mpd": "application/dash+xml", "mp4": "video/mp4", "vtt": "text/vtt"}
+_CUES = """() => [...document.querySelector('video').textTracks].flatMap(track => {
+  if (track.mode === 'disabled') track.mode = 'hidden';
+  return [...(track.cues || [])].map(cue => [track.language, cue.startTime, cue.endTime, cue.text]);
+})"""
+_CAPTIONS = "WEBVTT\n\n00:01.000 --> 00:03.000\nA quiet word\n"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
     folder = tmp_path_factory.mktemp("package")
     film = delivered(film_with_sound(folder)["source"], {"profile": "h264_web"}, folder / "film")
     operator = operator_named("package")
-    return made(operator, work(operator, {}, {"source": film}, folder / "made"))
+    (folder / "en.vtt").write_text(_CAPTIONS)
+    settings: Settings = {"captions": [{"input": "en", "language": "en"}]}
+    return made(operator, work(operator, settings, {"source": film, "en": folder / "en.vtt"}, folder / "made"))
 
 
 @pytest.fixture(scope="module")
@@ -114,5 +122,9 @@ def test_players_show_the_right_picture_at_each_time(
     assert lasts is not None
     assert facts["duration"] == pytest.approx(float(lasts[1]), abs=0.05)
     assert page.evaluate(_PLAYED, 0.3) > 0, "no sound was decoded"
+    if player == "hls.js":
+        # Others show captions by layers of their own, once a person has chosen them.
+        cues = [["en", 1.0, 3.0, "A quiet word"]]
+        wait_for(lambda: page.evaluate(_CUES) == cues, "the captions are offered with their times", within_s=10.0)
     page.unroute_all(behavior="wait")
     page.close()

@@ -200,6 +200,68 @@ def _stable_video() -> Any:
     )  # fmt: skip
 
 
+def _image_vae() -> Any:
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=[8, 8, 8, 8], in_channels=3, out_channels=3, latent_channels=4, norm_num_groups=2,
+        down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
+    )  # fmt: skip
+
+
+def _clip_text(kind: str, hidden: int) -> Any:
+    import transformers
+
+    config = transformers.CLIPTextConfig(
+        bos_token_id=0, eos_token_id=1, pad_token_id=0, hidden_size=hidden, intermediate_size=37,
+        num_attention_heads=4, num_hidden_layers=2, vocab_size=384, projection_dim=hidden,
+    )  # fmt: skip
+    return _still(getattr(transformers, kind)(config))
+
+
+def _stable_diffusion() -> Any:
+    from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import ByT5Tokenizer
+
+    return StableDiffusionPipeline(
+        unet=UNet2DConditionModel(
+            block_out_channels=(8, 8), layers_per_block=2, sample_size=8, in_channels=4, out_channels=4,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), norm_num_groups=2,
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=8, attention_head_dim=2,
+        ),
+        scheduler=DDIMScheduler(beta_schedule="linear", clip_sample=False, steps_offset=1),
+        vae=_image_vae(),
+        text_encoder=_clip_text("CLIPTextModel", 8),
+        tokenizer=ByT5Tokenizer(model_max_length=77),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )  # fmt: skip
+
+
+def _stable_diffusion_xl() -> Any:
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import ByT5Tokenizer
+
+    return StableDiffusionXLPipeline(
+        unet=UNet2DConditionModel(
+            block_out_channels=(8, 8), layers_per_block=1, sample_size=8, in_channels=4, out_channels=4,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=2,
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=16, attention_head_dim=2,
+            addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=56,
+        ),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, steps_offset=1, beta_schedule="scaled_linear",
+            timestep_spacing="leading",
+        ),
+        vae=_image_vae(),
+        text_encoder=_clip_text("CLIPTextModel", 8),
+        text_encoder_2=_clip_text("CLIPTextModelWithProjection", 8),
+        tokenizer=ByT5Tokenizer(model_max_length=77),
+        tokenizer_2=ByT5Tokenizer(model_max_length=77),
+    )  # fmt: skip
+
+
 PIPELINES: Mapping[str, Callable[[], Any]] = {
     "wan": _wan_to_video,
     "wan-image": _wan_from_image,
@@ -209,4 +271,6 @@ PIPELINES: Mapping[str, Callable[[], Any]] = {
     "cogvideo-image": _cogvideo_from_image,
     "animatediff": _animatediff,
     "stable-video": _stable_video,
+    "stable-diffusion": _stable_diffusion,
+    "stable-diffusion-xl": _stable_diffusion_xl,
 }

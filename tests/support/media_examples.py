@@ -96,6 +96,12 @@ def work(operator: MediaOperator, settings: Settings, inputs: Mapping[str, Path]
 
 def made(operator: MediaOperator, task: Task, *, backwards: bool = False) -> dict[str, bytes]:
     """The outputs, by parts where there are some, each in a folder of its own, in either order."""
+    make(operator, task, backwards=backwards)
+    return {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
+
+
+def make(operator: MediaOperator, task: Task, *, backwards: bool = False) -> None:
+    """As `made`; the outputs stay in the folder of the task."""
     parts = list(operator.divide(task))
     if not parts:
         operator.render(task)
@@ -109,7 +115,6 @@ def made(operator: MediaOperator, task: Task, *, backwards: bool = False) -> dic
             follows = before if part.get(FOLLOWS) else None
             operator.render(replace(task, folder=folder, part=part, before=follows))
         operator.join(task, folders)
-    return {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
 
 
 EXAMPLES: Mapping[str, Example] = {

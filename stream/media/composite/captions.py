@@ -43,6 +43,15 @@ def cues_of(path: Path, name: str) -> tuple[Cue, ...]:
     return cues
 
 
+def written_captions(path: Path, name: str) -> bytes:
+    """A file as players take it beside a film: as it is, without a byte order mark and with line ends of one kind.
+    Raises as `cues_of`, which has read it.
+    """
+    cues_of(path, name)
+    text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode()
+
+
 class CueReader:
     """What is shown at times that never go back; cues that overlap stand below each other."""
 

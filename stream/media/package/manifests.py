@@ -1,10 +1,12 @@
 """HLS playlists (RFC 8216) and the DASH manifest (ISO/IEC 23009-1) of one set of tracks. Pure."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from xml.etree import ElementTree as ET  # it writes, and reads nothing
 
+from stream.media.package.settings import Captions
 from stream.media.package.tracks import CmafFragment, CmafTrack
 
 SEGMENT_S = 4
@@ -15,7 +17,9 @@ _CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 _CHANNEL_CONFIGURATIONS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7}
 
 
-def master_playlist(video: CmafTrack, sound: CmafTrack | None, playlists: tuple[str, str]) -> str:
+def master_playlist(
+    video: CmafTrack, sound: CmafTrack | None, playlists: tuple[str, str], captions: Sequence[Captions] = ()
+) -> str:
     """`playlists`: names of the picture's and the sound's."""
     tracks = [video] if sound is None else [video, sound]
     peak = sum(track.peak_bits_per_s for track in tracks)
@@ -28,6 +32,12 @@ def master_playlist(video: CmafTrack, sound: CmafTrack | None, playlists: tuple[
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="sound",DEFAULT=YES,AUTOSELECT=YES,'
             f'CHANNELS="{sound.channels}",URI="{playlists[1]}"'
         )
+    lines += [
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="{each.name or each.language}",DEFAULT=NO,'
+        f'AUTOSELECT=YES,FORCED=NO,LANGUAGE="{each.language}",URI="{each.file}.m3u8"'
+        for each in captions
+    ]
+    group += ',SUBTITLES="captions"' if captions else ""
     codecs = ",".join(track.codec for track in tracks)
     lines.append(
         f'#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={mean},CODECS="{codecs}",'
@@ -53,6 +63,19 @@ def media_playlist(track: CmafTrack) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
+def captions_playlist(captions: Captions, seconds: Fraction) -> str:
+    """Of one WebVTT file, whose times are those of the film."""
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{math.ceil(seconds)}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXTINF:{float(seconds):.6f},",
+        f"{captions.file}.vtt",
+    ]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
 def _segments(fragments: tuple[CmafFragment, ...]) -> Iterator[CmafFragment]:
     held: CmafFragment | None = None
     for fragment in fragments:
@@ -67,8 +90,14 @@ def _segments(fragments: tuple[CmafFragment, ...]) -> Iterator[CmafFragment]:
         yield held
 
 
-def dash_manifest(video: CmafTrack, sound: CmafTrack | None, seconds: Fraction) -> bytes:
-    """The on-demand profile: each track is one file with its own index."""
+def dash_manifest(
+    video: CmafTrack,
+    sound: CmafTrack | None,
+    seconds: Fraction,
+    captions: Sequence[Captions] = (),
+    sizes: Mapping[str, int] = MappingProxyType({}),
+) -> bytes:
+    """The on-demand profile: each track is one file with its own index. `sizes`: of the files of captions."""
     ET.register_namespace("", _MPD)
     root = ET.Element(
         f"{{{_MPD}}}MPD",
@@ -95,6 +124,14 @@ def dash_manifest(video: CmafTrack, sound: CmafTrack | None, seconds: Fraction) 
             {"schemeIdUri": _CHANNELS, "value": str(_CHANNEL_CONFIGURATIONS.get(sound.channels, 0))},
         )
         one.insert(0, configured)
+    for number, each in enumerate(captions, 2):
+        texts = _child(period, "AdaptationSet", id=str(number), contentType="text", lang=each.language)
+        if each.name:
+            _child(texts, "Label").text = each.name
+        _child(texts, "Role", schemeIdUri="urn:mpeg:dash:role:2011", value="subtitle")
+        bits_per_s = str(math.ceil(sizes[each.file] * 8 / seconds))
+        shown = _child(texts, "Representation", id=each.file, mimeType="text/vtt", bandwidth=bits_per_s)
+        _child(shown, "BaseURL").text = f"{each.file}.vtt"
     return written(root)
 
 

@@ -9,7 +9,8 @@ import av
 import PIL
 
 from stream.errors import Unavailable
-from stream.media.package.manifests import dash_manifest, master_playlist, media_playlist
+from stream.media.composite.captions import written_captions
+from stream.media.package.manifests import captions_playlist, dash_manifest, master_playlist, media_playlist
 from stream.media.package.settings import Packaging, checked_packaging
 from stream.media.package.stills import poster, sprites
 from stream.media.package.tracks import picture_track, sound_track
@@ -28,13 +29,15 @@ _PICTURES = {
     "sprites.vtt": "text/vtt",
 }
 _SOUND = {"sound.m3u8": _HLS, "sound.mp4": "audio/mp4"}
+_CAPTIONS = {".vtt": "text/vtt", ".m3u8": _HLS}
 _TAG = {"vast.xml": "application/xml"}
 
 
 class Package:
     """Settings: `stream.media.package.settings.Packaging`. The input is H.264, H.265 or AV1 with AAC in MP4, as
     `transcode` makes it. Outputs: `master.m3u8` for HLS and `manifest.mpd` for DASH, both over `video.mp4` and
-    `sound.mp4`; `poster.jpg`; `sprites.jpg` with `sprites.vtt`; `vast.xml`. They refer to each other by name: upload
+    `sound.mp4`; `poster.jpg`; `sprites.jpg` with `sprites.vtt`; of captions `captions-LANGUAGE.vtt` and
+    its playlist; `vast.xml`. They refer to each other by name: upload
     all of them to one folder, whose server answers requests for ranges.
     """
 
@@ -45,7 +48,8 @@ class Package:
 
     def outputs(self, settings: Settings) -> Mapping[str, str]:
         asked = _read(settings)
-        return {**_PICTURES, **(_SOUND if asked.sound else {}), **(_TAG if asked.vast is not None else {})}
+        captions = {f"{each.file}{suffix}": kind for each in asked.captions for suffix, kind in _CAPTIONS.items()}
+        return {**_PICTURES, **(_SOUND if asked.sound else {}), **captions, **(_TAG if asked.vast is not None else {})}
 
     def toolchain(self, settings: Settings) -> Mapping[str, str]:  # noqa: ARG002  # the same for all settings
         if "mp4" not in av.formats_available:
@@ -75,8 +79,13 @@ class Package:
         sound = sound_track(source, folder / "sound.mp4", task.report) if asked.sound else None
         for track in [video] if sound is None else [video, sound]:
             _write(folder / f"{Path(track.name).stem}.m3u8", media_playlist(track).encode())
-        _write(folder / "master.m3u8", master_playlist(video, sound, ("video.m3u8", "sound.m3u8")).encode())
-        _write(folder / "manifest.mpd", dash_manifest(video, sound, facts.seconds))
+        for each in asked.captions:
+            _write(folder / f"{each.file}.vtt", written_captions(task.inputs[each.input], each.input))
+            _write(folder / f"{each.file}.m3u8", captions_playlist(each, facts.seconds).encode())
+        names = ("video.m3u8", "sound.m3u8")
+        _write(folder / "master.m3u8", master_playlist(video, sound, names, asked.captions).encode())
+        sizes = {each.file: (folder / f"{each.file}.vtt").stat().st_size for each in asked.captions}
+        _write(folder / "manifest.mpd", dash_manifest(video, sound, facts.seconds, asked.captions, sizes))
         if asked.vast is not None:
             with source.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -35,10 +35,25 @@ class AdTag(BaseModel):
     mezzanine_type: Literal["video/mp4", "video/quicktime", "application/mxf"] = "video/mp4"
 
 
+class Captions(BaseModel):
+    """A WebVTT file beside the film. `language`: its BCP 47 tag. `name`: what players call it, else its language."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    input: Annotated[str, Field(min_length=1, max_length=64)]
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\"\ufffe\uffff]{0,100}$")] = ""
+
+    @property
+    def file(self) -> str:
+        """Without its suffix."""
+        return f"captions-{self.language}"
+
+
 class Packaging(BaseModel):
     """`sound`: whether the film has sound, which decides the files. `poster_s`: which picture is the poster; null: the
     one at a tenth of the film. `sprite_s`: seconds between the sprites, of which there are at most 100; `sprite_width`:
-    of each. `vast`: null for no ad tag.
+    of each. `captions`: in the order in which players offer them. `vast`: null for no ad tag.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -48,6 +63,7 @@ class Packaging(BaseModel):
     poster_s: Annotated[Amount, Field(ge=0, le=86_400)] | None = None
     sprite_s: Annotated[Amount, Field(ge=0.1, le=3600)] = 2.0
     sprite_width: Annotated[int, Field(ge=32, le=640)] = 160
+    captions: list[Captions] = Field(default_factory=list, max_length=50)
     vast: AdTag | None = None
 
 
@@ -56,4 +72,9 @@ def checked_packaging(settings: Settings, inputs: Sequence[str]) -> Packaging:
     asked = validated(Packaging, settings)
     if asked.vast is not None and not asked.vast.url_prefix.endswith("/"):
         raise invalid("vast.url_prefix", "it must end with /, as names of files are put behind it")
-    return asked.model_copy(update={"input": chosen_input("input", asked.input, inputs)})
+    for index, each in enumerate(asked.captions):
+        chosen_input(f"captions.{index}.input", each.input, inputs)
+        if each.language.lower() in {other.language.lower() for other in asked.captions[:index]}:
+            raise invalid(f"captions.{index}.language", f"{each.language} stands there twice")
+    films = [name for name in inputs if name not in {each.input for each in asked.captions}]
+    return asked.model_copy(update={"input": chosen_input("input", asked.input, films)})

@@ -145,6 +145,7 @@ def test_any_byte_that_loading_reads_changes_the_digest_and_nothing_else_does(mo
         ("WanPipeline", {"image": "first"}, "template_invalid", "image: there must be none"),
         ("WanPipeline", {"width": 40}, "template_invalid", "width: a multiple of 16"),
         ("LTXPipeline", {"frames": 13}, "template_invalid", "frames: a multiple of 8 and one more"),
+        ("StableDiffusionPipeline", {}, "template_invalid", "frames: 1 is needed; Stable Diffusion makes one picture"),
     ],
 )
 def test_what_a_model_cannot_do_is_said_with_what_it_can(

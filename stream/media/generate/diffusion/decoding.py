@@ -104,7 +104,8 @@ def _decoded(settings: DecodingSettings, model: Directory, task: Task) -> tuple[
     with computing(facts.seed), _tiled(pipeline.vae, settings):
         picture = None if kept is None else Image.fromarray(kept.numpy())
         call = call_of(wanted, model, picture, facts.seed)
-        pictures = decoded(pipeline, call, after, wanted.steps, lambda _done: task.report(0.5)).frames[0]
+        given = decoded(pipeline, call, after, wanted.steps, lambda _done: task.report(0.5))
+        pictures = given.images if model.family.still else given.frames[0]
     if pictures.shape != (wanted.frames, wanted.height, wanted.width, 3):
         raise BadMedia("the model gave another size or number of pictures than was asked for", code="model_failed")
     return facts, pictures

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`words`, `image`: what it takes. Sides are multiples of `multiple`, and `frames` less one is one of `stride`."""
+    """`words`, `image`: what it takes. Sides are multiples of `multiple`, and `frames` less one is one of `stride`.
+    `still`: it makes one picture.
+    """
 
     name: str
     words: bool
@@ -16,11 +18,12 @@ class Family:
     rate: str = ""
     """The argument that takes the frame rate, if it has one."""
     guidance: str = "guidance_scale"
+    still: bool = False
 
     @property
     def can(self) -> str:
         takes = [what for what, taken in (("a prompt", self.words), ("an image", self.image)) if taken]
-        return f"{self.name} makes pictures from {' and '.join(takes)}"
+        return f"{self.name} makes {'one picture' if self.still else 'pictures'} from {' and '.join(takes)}"
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -34,6 +37,8 @@ FAMILIES: Mapping[str, Family] = {
     "StableVideoDiffusionPipeline": Family(
         "Stable Video Diffusion", False, True, 8, 1, "fps", guidance="max_guidance_scale"
     ),
+    "StableDiffusionPipeline": Family("Stable Diffusion", True, False, 8, 1, still=True),
+    "StableDiffusionXLPipeline": Family("Stable Diffusion XL", True, False, 8, 1, still=True),
 }
 """By the class of the pipeline."""
 _TRANSFORMERS = frozenset({"WanTransformer3DModel", "LTXVideoTransformer3DModel", "CogVideoXTransformer3DModel"})
@@ -49,7 +54,9 @@ CLASSES: Mapping[str, frozenset[str]] = {
     "tokenizer": frozenset(
         {"ByT5Tokenizer", "CLIPTokenizer", "CLIPTokenizerFast", "T5Tokenizer", "T5TokenizerFast"}
     ),
+    "tokenizer_2": frozenset({"ByT5Tokenizer", "CLIPTokenizer", "CLIPTokenizerFast"}),
     "text_encoder": frozenset({"CLIPTextModel", "T5EncoderModel", "UMT5EncoderModel"}),
+    "text_encoder_2": frozenset({"CLIPTextModelWithProjection"}),
     "vae": frozenset(
         {
             "AutoencoderKL", "AutoencoderKLCogVideoX", "AutoencoderKLLTXVideo", "AutoencoderKLTemporalDecoder",
@@ -67,4 +74,5 @@ CLASSES: Mapping[str, frozenset[str]] = {
 """The classes that a component may have. Each was seen to do nothing but compute."""
 DENOISERS = ("transformer", "transformer_2", "unet")
 """The components that make a step."""
-WITHOUT_WEIGHTS = frozenset({"scheduler", "tokenizer", "feature_extractor", "image_processor"})
+WITHOUT_WEIGHTS = frozenset({"scheduler", "tokenizer", "tokenizer_2", "feature_extractor", "image_processor"})
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2")

@@ -121,12 +121,13 @@ def call_of(settings: DiffusionSettings, model: Directory, picture: "Image.Image
     call: dict[str, Any] = {
         "width": settings.width,
         "height": settings.height,
-        "num_frames": settings.frames,
         "num_inference_steps": settings.steps,
         family.guidance: settings.guidance,
         "generator": torch.Generator("cpu").manual_seed(seed % MAX_SEED),
         "output_type": "np",
     }
+    if not family.still:
+        call["num_frames"] = settings.frames
     if family.words:
         call |= {"prompt": settings.prompt, "negative_prompt": settings.negative_prompt}
     if family.rate:

@@ -12,9 +12,7 @@ from safetensors import safe_open
 
 from stream.errors import BadMedia, StageError
 from stream.media.generate.diffusion.directories import Directory
-from stream.media.generate.diffusion.families import DENOISERS, WITHOUT_WEIGHTS
-
-_TEXT = "text_encoder"
+from stream.media.generate.diffusion.families import DENOISERS, TEXT_ENCODERS, WITHOUT_WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ def loaded(model: Directory, *, text: bool, network: bool) -> Any:
     without = frozenset(
         name
         for name in model.components
-        if (name == _TEXT and not text) or (name in DENOISERS and not network and not _adapted(model))
+        if (name in TEXT_ENCODERS and not text) or (name in DENOISERS and not network and not _adapted(model))
     )
     if _kept and _kept[0].digest == model.digest and _kept[0].without <= without:
         return _kept[0].pipeline
@@ -67,7 +65,7 @@ def _loaded(model: Directory, without: frozenset[str]) -> Any:
         # Messages of libraries may repeat a prompt.
         library.set_verbosity(50)
         library.disable_progress_bar()
-    given = {name: None if name == _TEXT else _empty(model, name) for name in without}
+    given = {name: None if name in TEXT_ENCODERS else _empty(model, name) for name in without}
     kind = getattr(diffusers, model.pipeline)
     pipeline = kind.from_pretrained(
         model.path,

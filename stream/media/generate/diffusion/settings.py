@@ -79,5 +79,7 @@ def _problems(settings: DiffusionSettings, model: Directory) -> Iterator[str]:
     for name, side in (("width", settings.width), ("height", settings.height)):
         if side % family.multiple:
             yield f"{name}: a multiple of {family.multiple} is needed for {family.name}"
+    if family.still and settings.frames != 1:
+        yield f"frames: 1 is needed; {family.can}"
     if (settings.frames - 1) % family.stride:
         yield f"frames: a multiple of {family.stride} and one more is needed for {family.name}, such as 17"
