@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from sinks.location import Location, Place
 from sinks.objects.backends import Backend, backend_at
+from stream.errors import Unavailable
 from stream.events.objects import Digest, Known, LostObject, digest_of, own_folder
 
 _TENANTS = "tenants"
@@ -75,12 +76,14 @@ class TenantObjects:
         digest, size = hashed(path)
         if not self._whole(digest, size):
             self._backend.put_file(self._object(digest), path)
+            self._require(digest, size)
         return digest, size
 
     def put_bytes(self, content: bytes) -> Digest:
         digest = digest_of(content)
         if not self._whole(digest, len(content)):
             self._backend.put(self._object(digest), content)
+            self._require(digest, len(content))
         return digest
 
     def has(self, digest: Digest, size: int) -> bool:
@@ -191,6 +194,15 @@ class TenantObjects:
             return False
         path = self._backend.at(self._object(digest))
         return path is None or self._same(path, digest)
+
+    def _require(self, digest: Digest, size: int) -> None:
+        """Before a ledger says so: the place itself says that an object is there. Raises `Unavailable`."""
+        if not self.has(digest, size):
+            raise Unavailable(
+                f"the store of objects does not have what it has taken, of {size} bytes; it is stored again when it has"
+                " room and answers",
+                code="store_unavailable",
+            )
 
     def _same(self, path: Path, digest: Digest) -> bool:
         """Whether a file has these bytes. A file that was compared and not touched since is not read again."""

@@ -9,7 +9,7 @@ from sinks.location import Location
 from sinks.objects.delivery import bring_all
 from sinks.objects.retention import expire
 from sinks.objects.store import ObjectStore
-from stream.errors import BadMedia, Fatal
+from stream.errors import BadMedia, Fatal, Unavailable
 from stream.events.objects import Known, LostObject, StoredFile, digest_of
 
 
@@ -44,6 +44,23 @@ def test_what_is_put_is_there_under_its_digest(place: Location, tmp_path: Path) 
     again = ObjectStore(place).of("acme")
     assert again.fetch(digest, scratch).read_bytes() == content
     assert again.read(digest, len(content)) == content
+
+
+@pytest.mark.parametrize("left", [b"", b"half"])
+def test_what_a_place_has_not_kept_whole_is_not_believed(
+    place: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    store = ObjectStore(place)
+    backend = store._backend  # noqa: SLF001 - as a place does that says more than it has done
+    put = backend.put
+    with monkeypatch.context() as careless:
+        careless.setattr(backend, "put", lambda name, _content: put(name, left) if left else None)
+        careless.setattr(backend, "put_file", lambda name, _path: put(name, left) if left else None)
+        with pytest.raises(Unavailable, match="does not have what it has taken"):
+            store.of("acme").put_bytes(b"the whole")
+        with pytest.raises(Unavailable, match="of 9 bytes"):
+            store.of("acme").put(_file(tmp_path / "made", b"the whole"))
+    assert store.of("acme").put(_file(tmp_path / "made", b"the whole"))[0] == digest_of(b"the whole")
 
 
 def test_another_tenants_objects_are_not_there(place: Location, tmp_path: Path) -> None:
