@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from pydantic import JsonValue
+
 from stream.errors import BadRequest, Unavailable
 from stream.jobs.descriptions import Description, Operators
 from stream.jobs.expansion import StageOfVariant, Variant
 from stream.jobs.reviews import is_unseen
-from stream.jobs.substitution import Value
+from stream.jobs.substitution import Value, axes_at
 
 _KEPT = 1000
 """Checked settings: of many distinct rows only the last are kept."""
@@ -83,7 +85,8 @@ class _Examination:
                 made, checked = self._made(variant, index)
                 amount = self._amount(made, checked, amounts)
             except (BadRequest, Unavailable) as error:
-                yield error.message if error.message.startswith("row ") else f"{where}: {error.message}"
+                told = error.message
+                yield told if told.startswith("row ") else f"{where}: {_with_parameters(told, stage.settings)}"
                 return
             outputs[stage.name] = checked.outputs
             yield from _input_problems(made, outputs, where)
@@ -124,6 +127,17 @@ class _Examination:
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return found
+
+
+def _with_parameters(told: str, settings: Mapping[str, JsonValue]) -> str:
+    """What is wrong with settings, each with the parameters that its field names: the columns of the rows."""
+    return "; ".join(_with_parameter(problem, dict(settings)) for problem in told.split("; "))
+
+
+def _with_parameter(problem: str, settings: JsonValue) -> str:
+    field, _, rest = problem.partition(": ")
+    axes = axes_at(settings, field) if rest else ()
+    return f"{field} (of the parameter {', '.join(sorted(axes))}): {rest}" if axes else problem
 
 
 def _work(stage: StageOfVariant, settings: bytes, earlier: Mapping[str, bytes]) -> bytes:

@@ -157,8 +157,9 @@ def _source(text: Pattern, index: int, variant: Variant, template: Template, whe
     earlier = {stage.name for stage in template.stages[:index]}
     known = template.assets if source.kind == "asset" else earlier
     if source.name not in known:
+        of = f" (of the parameter {', '.join(sorted(text.axes))})" if text.axes else ""
         raise BadRequest(
-            f"{where}: no {source.kind} {source.name!r}; there are {', '.join(sorted(known)) or 'none'}",
+            f"{where}{of}: no {source.kind} {source.name!r}; there are {', '.join(sorted(known)) or 'none'}",
             code="template_invalid",
         )
     return source
@@ -167,7 +168,8 @@ def _source(text: Pattern, index: int, variant: Variant, template: Template, whe
 def _seed(seed: Pattern, variant: Variant, where: str) -> int:
     found = seed.filled(variant.row, where)
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < 2**32:
-        raise BadRequest(f"{where}: a seed is a whole number from 0 to 2^32 - 1", code="template_invalid")
+        of = f" (of the parameter {', '.join(sorted(seed.axes))})" if seed.axes else ""
+        raise BadRequest(f"{where}{of}: a seed is a whole number from 0 to 2^32 - 1", code="template_invalid")
     return found
 
 

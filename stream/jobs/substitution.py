@@ -14,6 +14,7 @@ Value = Scalar | Mapping[str, JsonValue]
 """Of one parameter in one row: a scalar, or fields with an `id`."""
 _NAME = r"[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*"
 _REFERENCE = re.compile(r"\$(?:\$|\{(?P<inner>[^{}]*)\}|(?=\{)(?P<open>))")
+_STEP = re.compile(r"[^.\[\]]+")
 _INNER = re.compile(rf"(?P<axis>{_NAME})(?:\.(?P<field>{_NAME}))?", re.ASCII)
 
 
@@ -40,6 +41,24 @@ class Pattern:
         come to more than `MAX_CHARACTERS`.
         """
         return self._value if self._replace is None else self._replace(_Row(row), where)
+
+
+def axes_at(value: JsonValue, place: str) -> frozenset[str]:
+    """The parameters that a value of a template names at a place, which is written as messages write it, such as
+    `layers[0].start` or `layers.0.start`. None where there is no such place.
+    """
+    found: JsonValue = value
+    for step in _STEP.findall(place):
+        if isinstance(found, dict) and step in found:
+            found = found[step]
+        elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
+            found = found[int(step)]
+        # What is below may be a field of the row's value.
+        elif found is value or isinstance(found, dict | list):
+            return frozenset()
+        else:
+            break
+    return Pattern(found).axes
 
 
 class _Row:

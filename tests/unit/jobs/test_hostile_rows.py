@@ -4,6 +4,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from stream.errors import BadRequest
 from stream.events.jobs import JobSpec
@@ -13,6 +14,7 @@ from stream.jobs.estimates import Rates
 from stream.jobs.examination import examined
 from stream.jobs.forecast import forecast
 from stream.jobs.submission import prepare
+from stream.jobs.substitution import axes_at
 from stream.media.catalogue import OperatorCatalogue
 
 TEMPLATE = """
@@ -46,15 +48,30 @@ def refused(folder: Path, **changes: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"rows": "[{s: 0.5}, {s: -0.5}]", "start": '"${s}"'}, "row 2 (0.5): stages[0] (draw): layers[0].start: "),
-        ({"rows": "[{s: 64}, {s: 65}]", "width": '"${s}"'}, "row 2 (65): stages[0] (draw): width: "),
-        ({"rows": "[{s: 64}, {s: 1e300}]", "width": '"${s}"'}, "stages[0] (draw): width: "),
+        (
+            {"rows": "[{s: 0.5}, {s: -0.5}]", "start": '"${s}"'},
+            "row 2 (0.5): stages[0] (draw): layers[0].start (of the parameter s): ",
+        ),
+        (
+            {"rows": "[{s: 64}, {s: 65}]", "width": '"${s}"'},
+            "row 2 (65): stages[0] (draw): width (of the parameter s): ",
+        ),
+        ({"rows": "[{s: 64}, {s: 1e300}]", "width": '"${s}"'}, "stages[0] (draw): width (of the parameter s): "),
         ({"text": "${s.__class__}"}, "row 1 (good) and 1 more: stages[0].settings.layers[0].text: a reference is"),
         ({"text": "${s+1}"}, "layers[0].text: a reference is"),
         ({"text": "${${s}}"}, "layers[0].text: `${` without its `}`"),
-        ({"rows": "[{s: logo}, {s: ../logo}]", "inputs": '{l: "asset:${s}"}'}, "row 2 (logo): stages[0].inputs.l: "),
-        ({"rows": "[{s: logo}, {s: none}]", "inputs": '{l: "asset:${s}"}'}, "row 2 (none): stages[0].inputs.l: no ass"),
-        ({"rows": "[{s: draw}]", "inputs": '{l: "stage:${s}"}'}, "row 1 (draw): stages[0].inputs.l: no stage 'draw'"),
+        (
+            {"rows": "[{s: logo}, {s: ../logo}]", "inputs": '{l: "asset:${s}"}'},
+            "row 2 (logo): stages[0].inputs.l (of the parameter s): no",
+        ),
+        (
+            {"rows": "[{s: logo}, {s: none}]", "inputs": '{l: "asset:${s}"}'},
+            "row 2 (none): stages[0].inputs.l (of the parameter s): no ass",
+        ),
+        (
+            {"rows": "[{s: draw}]", "inputs": '{l: "stage:${s}"}'},
+            "row 1 (draw): stages[0].inputs.l (of the parameter s): no stage",
+        ),
         ({"inputs": '{l: "stage:draw"}'}, "stages[0].inputs.l: 'draw' is no earlier stage"),
         ({"rows": "[{s: a}, {s: b}, {s: a}]"}, "row 3 is the same as row 1"),
         ({"rows": "[]"}, "parameters.rows: there is none"),
@@ -64,6 +81,21 @@ def refused(folder: Path, **changes: str) -> str:
 )
 def test_what_is_wrong_with_a_row_is_said_with_its_place(changes: dict[str, str], words: str, tmp_path: Path) -> None:
     assert words in refused(tmp_path, **changes)
+
+
+def test_a_place_of_a_template_has_the_parameters_that_it_names() -> None:
+    settings: JsonValue = {"a": [{"size": "${s}", "text": "${t} and ${u}"}], "${k}": 1, "plain": 2}
+    found = {
+        place: sorted(axes_at(settings, place)) for place in ("a[0].text", "a.0.size.min", "a", "plain", "a[1]", "b")
+    }
+    assert found == {
+        "a[0].text": ["t", "u"],
+        "a.0.size.min": ["s"],
+        "a": ["s", "t", "u"],
+        "plain": [],
+        "a[1]": [],
+        "b": [],
+    }
 
 
 def test_a_value_that_looks_like_a_reference_or_a_formula_stays_text(tmp_path: Path) -> None:
