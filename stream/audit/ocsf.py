@@ -32,6 +32,8 @@ class Activity(Enum):
     REPLAYED = (_API, 3, "replayed")
     JOB_SUBMITTED = (_API, 1, "submitted a job")
     JOB_STEERED = (_API, 3, "steered a job")
+    JOB_RENDERED = (_API, 1, "rendered")
+    JOB_DELIVERED = (_API, 2, "delivered finals")
     DELETED = (_API, 4, "deleted")
     ROLE_GIVEN = (USER_ACCESS, 1, "gave a role")
     ROLE_TAKEN = (USER_ACCESS, 2, "took a role")

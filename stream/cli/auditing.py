@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -27,6 +27,9 @@ from stream.audit.shared_journal import SharedJournal
 from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.clock import SystemClock
 from stream.service.changed_keys import changed_key
+
+if TYPE_CHECKING:
+    from stream.operators.render import AroundTask
 
 _KEY = "rushes key"
 Values = Mapping[str, Any]
@@ -97,7 +100,9 @@ AUDITED: Mapping[tuple[str, ...], Audited] = {
     ("dead-letters", "replay"): Audited(_always(Activity.REPLAYED), named=("letter_id",)),
     ("jobs", "check"): Audited(_always(Activity.VIEWED), named=("template",)),
     ("jobs", "submit"): Audited(_always(Activity.JOB_SUBMITTED), named=("template", "name", "deliver_to")),
-    ("jobs", "clean"): Audited(_always(Activity.DELETED), plain=("older_than",)),
+    ("jobs", "clean"): Audited(
+        _always(Activity.DELETED), plain=("older_than", "parts_older_than", "finals_older_than")
+    ),
     ("jobs", "list"): Audited(_always(Activity.LISTED)),
     ("jobs", "fetch"): Audited(_always(Activity.DOWNLOADED), named=("job", "to")),
     **{("jobs", name): Audited(_always(Activity.VIEWED), named=("job",)) for name in ("show", "cost", "watch", "open")},
@@ -147,6 +152,19 @@ def audited(path: tuple[str, ...], context: Context, values: Values, found: dict
             access.tenant, access.rights = key_found.tenant, changed_key(key_found)
     if no is not None:
         raise no
+
+
+def work_auditor(context: Context) -> "Callable[[], AroundTask] | None":
+    """What writes into the trail what renderers make and deliver, each with a journal of its own; None without one."""
+    if context.audit is None:
+        return None
+    from stream.operators.audited_work import AuditedWork
+
+    key, place = read_key(context.audit_key), context.audit.path()
+    who, here = operating_system_user(), Origin(hostname=_hostname())
+    return lambda: (
+        AuditedWork(SharedJournal(Journal(place, key)), SystemClock(), version("rushes"), actor=who, origin=here).on
+    )
 
 
 def note_key(context: typer.Context, key: ApiKey) -> None:

@@ -57,8 +57,13 @@ JOBS = (
     ),
     bad_request(
         "variant_budget",
-        "A variant has used more CPU seconds than the template allows each variant.",
-        "Raise `budget.variant_cpu_s` in the template, and submit it under another name.",
+        "A variant has used more CPU seconds than each variant may.",
+        "Raise it with `rushes jobs budget JOB --variant-cpu-s`: the variant goes on where it stopped.",
+    ),
+    bad_request(
+        "final_gone",
+        "Finals of a variant are not in the store of objects any more, as somebody has them removed after a time.",
+        "Take them from where they were delivered, or submit the template under another name: they are made again.",
     ),
     bad_request(
         "manifest_invalid",

@@ -33,8 +33,9 @@ class JobSubmitted(Json):
 
 class JobControlled(Json):
     """What an operator of the job wants. `priority`: a higher one is served earlier within its lane. `cpu_s`: the new
-    budget of the whole job. `deliver`: look again whether everything of its finished variants lies where it should.
-    `release`: deliver the finals of `variant` although moderation objects, or without waiting for it.
+    budget of the whole job; `variant_cpu_s`: of each variant, and those that stopped at it go on. `deliver`: look again
+    whether everything of its finished variants lies where it should. `release`: deliver the finals of `variant`
+    although moderation objects, or without waiting for it.
     """
 
     type: ClassVar[str] = "rushes.job.controlled.v1"
@@ -42,6 +43,7 @@ class JobControlled(Json):
     action: Action
     priority: Annotated[int, Field(ge=-100, le=100)] | None = None
     cpu_s: Amount | None = None
+    variant_cpu_s: Amount | None = None
     variant: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
 
     def identity(self) -> str:
@@ -94,7 +96,8 @@ class TaskAsked(Json):
 
     `key` is the work's own, `stage_key` that of the stage. `inputs`: by name. `parts`: of a join, the outputs of each
     part by name of file; of a part that follows another one, that one's. `toolchain`: with which the key was made; a
-    worker with another one leaves it to others.
+    worker with another one leaves it to others. `begins`: the lane of the job whose first work it is; empty for other
+    work.
     """
 
     type: ClassVar[str] = "rushes.task.asked.v1"
@@ -112,6 +115,7 @@ class TaskAsked(Json):
     part: dict[str, JsonValue] | None = None
     parts: tuple[dict[FileName, Digest], ...] = ()
     attempt: Count = 1
+    begins: Text = ""
 
     def identity(self) -> str:
         return self.job

@@ -9,6 +9,7 @@ from stream.jobs.register import JobRegister, JobRow, TaskRow
 from stream.jobs.states import JobState
 
 TENANT_STOPPED = "tenant_budget_exhausted"
+VARIANT_STOPPED = "variant_budget"
 
 
 def budget_name(tenant: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from stream.clock import Clock
 from stream.errors import BadEvent, BadRequest
 from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded, TenantBudgeted
-from stream.jobs.budgets import Budgets
+from stream.jobs.budgets import VARIANT_STOPPED, Budgets
 from stream.jobs.charging import Charges
 from stream.jobs.descriptions import Descriptions, Operators
 from stream.jobs.known_work import KnownWork
@@ -212,18 +212,23 @@ class Coordinator:
             job.id,
         )
 
-    def _again(self, job: JobRow, *states: str, resumes: bool = False) -> None:
-        """Variants in these states wait for their turn again, and go on from their last finished stage."""
+    def _again(self, job: JobRow, *states: str, failed_by: str | None = None, resumes: bool = False) -> None:
+        """Variants in these states, or those of them with this code, wait for their turn again, and go on from their
+        last finished stage.
+        """
         for state in states:
             again = self._register.change(
-                "UPDATE variant SET state = 'waiting', code = '', message = '', losses = 0 WHERE job = ? AND state = ?",
+                "UPDATE variant SET state = 'waiting', code = '', message = '', losses = 0"
+                " WHERE job = ? AND state = ? AND code = COALESCE(?, code)",
                 job.id,
                 state,
+                failed_by,
             )
             if again:
                 self._register.change(
-                    f"UPDATE job SET {state} = 0, waiting = waiting + ?, state = ?, code = ?, message = ?,"  # noqa: S608 - our words
+                    f"UPDATE job SET {state} = {state} - ?, waiting = waiting + ?, state = ?, code = ?, message = ?,"  # noqa: S608 - our words
                     " ended_ms = NULL WHERE id = ?",
+                    again,
                     again,
                     *_taken_up(job, resumes=resumes),
                     job.id,
@@ -233,7 +238,11 @@ class Coordinator:
         if data.action == "priority":
             self._register.change("UPDATE job SET priority = ? WHERE id = ?", data.priority or 0, job.id)
             return
-        self.budgets.set_job(job, data.cpu_s)
+        if data.variant_cpu_s is not None:
+            self._register.change("UPDATE job SET variant_cpu_s = ? WHERE id = ?", data.variant_cpu_s, job.id)
+            self._again(job, "failed", failed_by=VARIANT_STOPPED)
+        if data.cpu_s is not None or data.variant_cpu_s is None:
+            self.budgets.set_job(job, data.cpu_s)
 
     def _release(self, job: JobRow, variant: str) -> None:
         """Deliver a variant's finals whatever moderation says of them, or before it says anything."""

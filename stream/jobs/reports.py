@@ -1,17 +1,27 @@
 """What a person is told of jobs: documents among the objects, read without a broker."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from stream.events.objects import own_folder
 from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.reviews import AWAITED
 from stream.jobs.spending import Spending
 from stream.jobs.states import JobState
 from stream.jobs.template import LANES
 
 FOLDER = "jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class InWork:
+    """Of one stage: tasks that are asked for, and when one of them was asked for or was heard of last."""
+
+    tasks: int
+    heard_ms: int | None
 
 
 def tenant_folder(tenant: str) -> str:
@@ -49,9 +59,10 @@ RATES = "rates.json"
 
 
 def status_of(
-    job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, int], now_ms: int, prices: PriceTable | None
+    job: JobRow, stages: Mapping[str, int], in_work: Mapping[str, InWork], now_ms: int, prices: PriceTable | None
 ) -> dict[str, Any]:
     """`stages`: how many variants have finished each; `in_work`: its tasks that are asked for."""
+    none = InWork(0, None)
     spent = Spending.until(job, elapsed_ms(job, now_ms)).told(prices)
     return {
         "tenant": job.tenant,
@@ -72,7 +83,10 @@ def status_of(
         "failed": job.failed,
         "canceled": job.canceled,
         "blocked": job.blocked,
-        "stages": [{"name": name, "done": done, "in_work": in_work.get(name, 0)} for name, done in stages.items()],
+        "stages": [
+            {"name": name, "done": done, "in_work": work.tasks, "heard_ms": work.heard_ms}
+            for name, done, work in ((name, done, in_work.get(name, none)) for name, done in stages.items())
+        ],
         "cost": spent
         | {
             "wall_s": round(job.wall_s, 3),
@@ -105,7 +119,14 @@ def rows_of(
         yield found | ({"code": row.code, "message": row.message} if row.code else {})
 
 
-def stage_counts(register: JobRegister, job: JobRow, stages: list[str]) -> tuple[dict[str, int], dict[str, int]]:
+def awaiting(register: JobRegister, job: JobRow) -> int:
+    """How many variants of a job wait for their finals to be understood."""
+    row = register.one("SELECT COUNT(*) FROM variant WHERE job = ? AND state = 'running' AND code = ?", job.id, AWAITED)
+    assert row is not None, "a count is one row"
+    return int(row[0])
+
+
+def stage_counts(register: JobRegister, job: JobRow, stages: list[str]) -> tuple[dict[str, int], dict[str, InWork]]:
     """Finished variants, and tasks in work, by stage."""
     done = dict.fromkeys(stages, 0)
     for row in register.all(
@@ -113,12 +134,14 @@ def stage_counts(register: JobRegister, job: JobRow, stages: list[str]) -> tuple
     ):
         for name in stages[: row["stage"]]:
             done[name] += row["count"]
-    work: dict[str, int] = {}
+    work: dict[str, InWork] = {}
     for row in register.all(
-        "SELECT stage, COUNT(*) AS count FROM task WHERE job = ? AND asked = 1 GROUP BY stage", job.id
+        "SELECT stage, COUNT(*) AS count, MAX(asked_ms) AS heard_ms FROM task WHERE job = ? AND asked = 1"
+        " GROUP BY stage",
+        job.id,
     ):
         name = stages[row["stage"]] if row["stage"] < len(stages) else "deliver"
-        work[name] = row["count"]
+        work[name] = InWork(row["count"], row["heard_ms"])
     return done, work
 
 

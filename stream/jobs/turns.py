@@ -7,8 +7,9 @@ from stream.errors import StageError
 from stream.events.jobs import TaskAsked, UrgentTaskAsked
 from stream.jobs.coordination import Coordinator
 from stream.jobs.estimates import Rates
+from stream.jobs.prices import GIB
 from stream.jobs.register import JobRegister, JobRow
-from stream.jobs.states import rank_of
+from stream.jobs.states import JobState, rank_of
 from stream.jobs.template import LANES
 
 _BATCH = rank_of("batch")
@@ -19,11 +20,21 @@ class Turns:
     of any size holds an interactive job up for one part at most. What waits, waits in the register.
     """
 
-    def __init__(self, register: JobRegister, coordinator: Coordinator, slots: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        register: JobRegister,
+        coordinator: Coordinator,
+        slots: int,
+        clock: Clock,
+        most_bytes: float = float("inf"),
+    ) -> None:
+        """`most_bytes`: while the variants in work have written as much, no other one of the batch lane is begun."""
         self._register = register
         self._coordinator = coordinator
         self._slots = slots
         self._clock = clock
+        self._most_bytes = most_bytes
+        self._crowded = ""
         self._looked: set[int] = set()
         self._going_on: dict[int, JobRow] = {}
 
@@ -31,12 +42,17 @@ class Turns:
         """The tasks that are asked for now, within the transaction of the caller."""
         found: list[tuple[JobRow, TaskAsked]] = []
         self._looked.clear()
+        self._crowded = self._too_much()
         for rank in range(len(LANES)):
             while self._room(rank):
                 if (taken := self._next(rank)) is None:
                     break
                 found.append(taken)
         return found
+
+    def holds_up(self, job: JobRow) -> str:
+        """Why no other variant of a job is begun, as of the last `take`; empty where nothing holds it up."""
+        return self._crowded if job.rank >= _BATCH and job.waiting and job.state is JobState.RUNNING else ""
 
     def going_on(self) -> list[JobRow]:
         """Jobs of which more may be known than the turns so far have looked up; each is told once."""
@@ -80,10 +96,27 @@ class Turns:
                     if (taken := self._ask(*task)) is not None:
                         return taken
                     continue  # its job has stopped at a budget
-                job = self._to_open(rank, tenant)
+                job = None if self._crowded and rank >= _BATCH else self._to_open(rank, tenant)
                 if job is None or not self._open(job):
                     break
         return None
+
+    def _too_much(self) -> str:
+        """Words where the store holds so much of unfinished variants that no more are begun. What is begun ends, and
+        takes nothing more then; a job that rests does not count, as nobody knows for how long.
+        """
+        if self._most_bytes == float("inf"):
+            return ""
+        row = self._register.one(
+            "SELECT TOTAL(variant.written_bytes) FROM job CROSS JOIN variant ON variant.job = job.id"
+            " WHERE job.state = 'running' AND job.rank >= ? AND variant.state = 'running'",
+            _BATCH,
+        )
+        assert row is not None, "a sum is one row"
+        if row[0] < self._most_bytes:
+            return ""
+        written, most = row[0] / GIB, self._most_bytes / GIB
+        return f"the variants in work have written {written:.3g} GiB of at most {most:.3g}: no other one is begun"
 
     def _open(self, job: JobRow) -> bool:
         """Begin more of a job; False where that is for another transaction, as others wait for the end of this one."""

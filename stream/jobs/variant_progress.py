@@ -9,6 +9,7 @@ from typing import Any
 from stream.errors import BadRequest, Fatal, StageError, Unavailable
 from stream.events.jobs import TaskAsked, TaskKind
 from stream.events.objects import Digest, StoredFile
+from stream.jobs.budgets import VARIANT_STOPPED
 from stream.jobs.delivering import delivery_task
 from stream.jobs.descriptions import Description, Descriptions, Operators
 from stream.jobs.keys import divide_key, join_key, part_key
@@ -17,6 +18,7 @@ from stream.jobs.ready_stages import ReadyStage, ReadyStages
 from stream.jobs.register import JobRegister, JobRow, Need, VariantRow, files_json
 from stream.jobs.reviews import Reviews
 from stream.jobs.spending import VariantCosts
+from stream.jobs.template import LANES
 from stream.media.protocol import FOLLOWS
 
 MAX_LOSSES = 5
@@ -152,12 +154,8 @@ class VariantProgress:
         """Whether the variant came to its next stage."""
         if variant.stage >= len(described.template.stages):
             return self._step_out(job, variant, described)
-        if job.variant_cpu_s is not None and variant.cpu_s > job.variant_cpu_s:
-            raise BadRequest(
-                f"the variant has used {variant.cpu_s:.1f} of its {job.variant_cpu_s:.1f} CPU seconds",
-                code="variant_budget",
-            )
         if self._register.waits(job.id, variant.number, variant.stage):
+            _require_budget(job, variant)
             return False
         needs = self._register.needs(job.id, variant.number, variant.stage)
         outputs = self._outputs_of(job, variant, described, needs)
@@ -259,6 +257,8 @@ class VariantProgress:
     def _enter(
         self, job: JobRow, variant: VariantRow, ready: ReadyStage, kind: TaskKind, place: int, key: str, **more: Any
     ) -> None:
+        # Here, so that a stage that is done is kept: who raises the budget does not pay for it again.
+        _require_budget(job, variant)
         asked = TaskAsked(
             job=job.name,
             variant=variant.id,
@@ -271,6 +271,7 @@ class VariantProgress:
             inputs=ready.inputs,
             seed=ready.stage.seed,
             toolchain=ready.toolchain,
+            begins=LANES[job.rank] if kind == "begin" and variant.number == variant.stage == 0 else "",
             **more,
         )
         self._need(job, variant, asked, place, ready.amount)
@@ -350,3 +351,13 @@ class VariantProgress:
 
     def _forget_needs(self, job: int, number: int, stage: int) -> None:
         self._register.change("DELETE FROM need WHERE job = ? AND number = ? AND stage = ?", job, number, stage)
+
+
+def _require_budget(job: JobRow, variant: VariantRow) -> None:
+    """Raises `BadRequest` (`variant_budget`)."""
+    if job.variant_cpu_s is not None and variant.cpu_s > job.variant_cpu_s:
+        raise BadRequest(
+            f"the variant has used {variant.cpu_s:.1f} of its {job.variant_cpu_s:.1f} CPU seconds: raise the limit with"
+            " `rushes jobs budget`",
+            code=VARIANT_STOPPED,
+        )

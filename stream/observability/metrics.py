@@ -99,6 +99,13 @@ RECALL = Definition(
     "Share of the 10 nearest moments that a search by the vector index finds, as a mean of the last samples.",
     ("space", "column"),
 )
+JOB_START = Definition(
+    "rushes_job_start_seconds",
+    "histogram",
+    "Time from the submission of a job to the start of its first piece of work, by lane.",
+    ("lane",),
+    (0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000),
+)
 
 WORKER_DEFINITIONS = (
     RECORDS,
@@ -119,6 +126,7 @@ WORKER_DEFINITIONS = (
     SCORE,
     ANNOTATED,
     RECALL,
+    JOB_START,
 )
 
 FRESHNESS_LAG = Definition(
@@ -257,6 +265,7 @@ class Metrics:
         self.scores = _histogram(SCORE, registry)
         self.annotated = _counter(ANNOTATED, registry)
         self.recall = _gauge(RECALL, registry)
+        self.job_starts = _histogram(JOB_START, registry)
 
 
 class StageMetrics:

@@ -30,7 +30,7 @@ from stream.jobs.notices import Notices
 from stream.jobs.objects import ContentObjects, Documents
 from stream.jobs.prices import PriceTable
 from stream.jobs.register import JobRegister, JobRow
-from stream.jobs.reports import RATES, rows_of, stage_counts, status_name, status_of, variants_name
+from stream.jobs.reports import RATES, awaiting, rows_of, stage_counts, status_name, status_of, variants_name
 from stream.jobs.reviews import LOOK_S, Verdicts
 from stream.jobs.states import JobState
 from stream.jobs.sweep import Sweep
@@ -51,8 +51,8 @@ class Desk:
     """What a coordinator works with. `slots`: tasks that are asked for at a time. `afresh`: the broker keeps nothing
     over a start, so nobody works on what was asked for. `lost_after_s`: a task of which nothing was heard for so long
     is looked for in the ledger, and asked for again. `ended_kept_s`: so long after its end a job can be begun again.
-    `prices`: of what variants use, where there are any. `verdicts`: what understanding says of finals. `publish`: takes
-    them, where no topic does.
+    `most_bytes`: see `Turns`. `prices`: of what variants use, where there are any. `verdicts`: what understanding says
+    of finals. `publish`: takes them, where no topic does.
     """
 
     register: Path
@@ -63,6 +63,7 @@ class Desk:
     afresh: bool = False
     lost_after_s: float = 300.0
     ended_kept_s: float = 30 * 86_400.0
+    most_bytes: float = float("inf")
     prices: PriceTable | None = None
     verdicts: Verdicts | None = None
     publish: Callable[[Event[AssetPublished]], None] | None = None
@@ -95,7 +96,7 @@ class CoordinateOperator:
         )
         self._notices = Notices(register, self._clock)
         self._begin_run()
-        self._turns = Turns(register, self._coordinator, desk.slots, self._clock)
+        self._turns = Turns(register, self._coordinator, desk.slots, self._clock, desk.most_bytes)
         self._sweep = Sweep(
             register,
             self._coordinator,
@@ -247,6 +248,7 @@ class CoordinateOperator:
         stages = list(job.stages)
         now_ms, prices = self._clock.now_ms(), self._desk.prices
         status = status_of(job, *stage_counts(register, job, stages), now_ms, prices)
+        status |= {"held_up": self._turns.holds_up(job), "awaiting": awaiting(register, job)}
         rows = list(rows_of(register, job, stages, now_ms, prices))
         documents = self._desk.documents
         documents.write(variants_name(job.tenant, job.name), json.dumps(rows).encode())

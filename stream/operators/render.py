@@ -1,6 +1,7 @@
 """The render operator: one task of a job in, its outputs among the objects, and word of how it ended."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,15 @@ MAX_PARTS = 10_000
 TOLD_EVERY_S = 60.0
 """How often a worker tells that a long piece of work goes on; well below the time after which it counts as lost."""
 _PART_TYPE = "application/octet-stream"
+Started = Callable[[str, float], object]
+"""Told of the lane of a job and of how many seconds it waited for its first piece of work, which begins."""
+AroundTask = Callable[[str, TaskAsked], AbstractContextManager[None]]
+"""Around the work on a task of a tenant (`stream.operators.audited_work`)."""
+
+
+def unaudited(_tenant: str, _task: TaskAsked) -> AbstractContextManager[None]:
+    """For a process without an audit trail."""
+    return nullcontext()
 
 
 class TaskRenderer(Protocol):
@@ -62,6 +72,8 @@ class RenderOperator:
         *,
         canceled: CancelWatch,
         clock: Clock,
+        started: Started = lambda _lane, _waited_s: None,
+        audited: AroundTask = unaudited,
     ) -> None:
         self._objects = objects
         self._renderer = renderer
@@ -69,6 +81,8 @@ class RenderOperator:
         self._delivery = delivery
         self._canceled = canceled
         self._clock = clock
+        self._started = started
+        self._audited = audited
         self._spent: dict[tuple[str, str], TaskCost] = {}
         self._at_work: AtWork | None = None
         self._transfers = LongTransfers(self._alive)
@@ -105,7 +119,8 @@ class RenderOperator:
             return _end(task, "done", TaskCost(), known).model_copy(update={"reused": True})
         try:
             self._renderer.prepare()
-            made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(event, objects)
+            with self._audited(tenant, task):
+                made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(event, objects)
         except LostObject as lost:
             missing = lost.digests
             return _end(task, "lost", self._spent.pop((tenant, task.key), TaskCost())).model_copy(
@@ -136,6 +151,9 @@ class RenderOperator:
             (inputs, *parts) = self._fetched(objects, [task.inputs, *task.parts])
         do = task.kind
         assert do != "deliver", "done elsewhere"
+        # An earlier attempt has begun it already.
+        if task.begins and task.attempt == 1 and (tenant, task.key) not in self._spent:
+            self._started(task.begins, max(0, self._clock.now_ms() - event.event_time_ms) / 1000)
         work = RenderWork(do, task.operator, task.settings, inputs, task.seed, task.part, parts)
         rendered = self._rendered(event, work)
         if len(rendered.parts) > MAX_PARTS:

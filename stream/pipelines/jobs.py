@@ -21,7 +21,7 @@ from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.jobs import TaskAsked
 from stream.jobs.manifest import Delivered, RunFacts, signed, statement_of
-from stream.jobs.prices import PriceTable
+from stream.jobs.prices import GIB, PriceTable
 from stream.jobs.reports import manifest_name
 from stream.jobs.watching import CancelWatch
 from stream.media import REGISTRY
@@ -30,7 +30,7 @@ from stream.media.credentials import ContentCredentials, CredentialSettings
 from stream.media.model_files import ModelFiles, PinnedFile
 from stream.media.rendering import Renderer, RenderLimits
 from stream.operators.coordinate import CoordinateOperator, Desk
-from stream.operators.render import RenderOperator, TaskRenderer
+from stream.operators.render import AroundTask, RenderOperator, Started, TaskRenderer, unaudited
 from stream.pipelines.job_credentials import FinalCredentials
 from stream.pipelines.job_verdicts import StoredVerdicts
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 COORDINATE, RENDER, NOTIFY = "coordinate", "render", "notify"
 _COMMAND, _OBSERVED_WITH = ("jobs", "run"), "--jobs"
 WORK_UNIT = Unit("tasks", "tasks")
+MOST_BYTES = 100 * GIB
+"""What variants in work may have written before no more are begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,12 @@ class JobSettings:
     """`objects`: where files, results and documents lie. `register`: the coordinator's file. `scratch`: temporary
     folders of renderers, best on the file system of the objects. `renderers`: tasks that this process does at a time;
     `slots`: those that are asked for at a time in the whole deployment. `deliver_roots`: as `DeliveryRoot.parse` takes
-    them. `lost_after_s` and
-    `ended_kept_s`: see `Desk`. `key`: what signs manifests: a key, a file in which it is made where it is
-    missing, or None, and then they are not signed. `image`: the digest of the container image of this process, if that
-    is known. `credentials`: what signs content credentials, if any. `webhook`: who is told when a job has ended.
-    `index`: the index store, which tells what understanding says of published finals. `operators`: name to
-    `module:Class`. `models`: where those find models. `prices`: what the coordinator puts beside units.
+    them. `lost_after_s`, `ended_kept_s` and `most_bytes`: see `Desk`. `key`: what signs manifests: a key, a file in
+    which it is made where it is missing, or None, and then they are not signed. `image`: the digest of the container
+    image of this process, if that is known. `credentials`: what signs content credentials, if any. `webhook`: who is
+    told when a job has ended. `index`: the index store, which tells what understanding says of published finals.
+    `operators`: name to `module:Class`. `models`: where those find models. `prices`: what the coordinator puts beside
+    units. `audited`: makes for each renderer what writes its work into an audit trail.
     """
 
     objects: Location
@@ -71,11 +73,13 @@ class JobSettings:
     slots: int = 4
     lost_after_s: float = 300.0
     ended_kept_s: float = 30 * 86_400.0
+    most_bytes: float = MOST_BYTES
     deliver_roots: tuple[str, ...] | None = None
     limits: RenderLimits = field(default_factory=RenderLimits)
     operators: tuple[tuple[str, str], ...] = tuple(sorted(REGISTRY.items()))
     models: ModelFiles = field(default_factory=ModelFiles)
     prices: PriceTable | None = None
+    audited: Callable[[], AroundTask] | None = None
 
     @classmethod
     def under(cls, state: Path, objects: Location | None = None, weights: Path | None = None) -> "JobSettings":
@@ -123,12 +127,17 @@ class JobPipeline:
         self.catalogue = OperatorCatalogue(dict(settings.operators), settings.models)
         self._lock = threading.Lock()
         self._made = 0
+        self._started: Started = lambda _lane, _waited_s: None
 
     @cached_property
     def key(self) -> Ed25519PrivateKey | None:
         """What signs manifests. Raises `Fatal` (`invalid_audit_key`)."""
         key = self.settings.key
         return made_key(key) if isinstance(key, Path) else key
+
+    def watch_starts(self, started: Started) -> None:
+        """Renderers that are made from now on tell of the first work of jobs."""
+        self._started = started
 
     def renderer(self, folder: Path) -> TaskRenderer:
         """One apart from the topology, over a temporary folder. `close` it."""
@@ -202,6 +211,7 @@ class JobPipeline:
             publish=self._publish,
             lost_after_s=settings.lost_after_s,
             ended_kept_s=settings.ended_kept_s,
+            most_bytes=settings.most_bytes,
             prices=settings.prices,
         )
         return CoordinateOperator(desk, self._clock)
@@ -210,9 +220,16 @@ class JobPipeline:
         with self._lock:
             number, self._made = self._made, self._made + 1
         renderer = self._renderer(self.settings.scratch / str(number))
-        watch = CancelWatch(self.store.documents, self._clock)
+        watch, audited = CancelWatch(self.store.documents, self._clock), self.settings.audited
         return RenderOperator(
-            self.store.of, renderer, self.catalogue, self._delivery, canceled=watch, clock=self._clock
+            self.store.of,
+            renderer,
+            self.catalogue,
+            self._delivery,
+            canceled=watch,
+            clock=self._clock,
+            started=self._started,
+            audited=unaudited if audited is None else audited(),
         )
 
     def _confined(self, folder: Path) -> Renderer:

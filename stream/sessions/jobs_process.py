@@ -12,9 +12,10 @@ from stream.events.base import Event
 from stream.observability.http_endpoints import served
 from stream.observability.labels import labelled
 from stream.observability.metrics import Metrics
-from stream.pipelines.jobs import JobPipeline
+from stream.pipelines.jobs import COORDINATE, JobPipeline
 from stream.runtime.startup import retried_until_available
 from stream.runtime.threads import StageThreads
+from stream.sessions.job_retention import JobRetention, KeptFor
 from stream.sessions.stage_process import Deployment, StagesHealth, prepare
 from stream.topology.codec import encode
 from stream.topology.topics import JOBS
@@ -31,13 +32,17 @@ def run_jobs(
     *,
     clock: Clock,
     name: str,
+    keep: KeptFor | None = None,
 ) -> None:
-    """Run the named stages until `stop`, then drain. `name`: of the deployment, for metrics. Raises `KeyError` for a
-    name that is no stage, and what ended a worker.
+    """Run the named stages until `stop`, then drain. `name`: of the deployment, for metrics. `keep`: how long the
+    coordinator keeps intermediates; None: until somebody removes them. Raises `KeyError` for a name that is no stage,
+    and what ended a worker.
     """
     topology = jobs.topology()
     stages = [topology.stage(each) for each in dict.fromkeys(names)]
     registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    jobs.watch_starts(lambda lane, waited_s: metrics.job_starts.labels(lane).observe(waited_s))
     pulse = StagesHealth()
     shown = labelled(registry, name)
     with served(shown, healthy=pulse.healthy, ready=pulse.ready, host=deployment.host, port=deployment.port):
@@ -49,13 +54,15 @@ def run_jobs(
             stages,
             broker,
             clock=clock,
-            metrics=Metrics(registry),
+            metrics=metrics,
             readers=topology.groups(),
             topics=topology.known,
             # A part takes seconds to minutes, and is begun again elsewhere if it is given up.
             pace=Pace(drain_s=60.0, throttle_interval_s=0.25),
         )
         threads.beside("janitor", janitor.run)
+        if keep is not None and COORDINATE in names:
+            threads.beside("retention", JobRetention(jobs, keep, clock).run)
         pulse.begin(threads)
         with threads:
             threads.run(stop)

@@ -18,14 +18,15 @@ from typer.testing import CliRunner
 from sinks.objects.backends import backend_at
 from sinks.objects.retention import Expired
 from stream.cli.app import app
-from stream.clock import SystemClock
+from stream.clock import ManualClock, SystemClock
 from stream.events.jobs import JobControlled, JobSpec, JobSubmitted, TenantBudgeted
+from stream.events.objects import digest_of
 from stream.jobs.manifest import opened, signed
 from stream.jobs.reports import is_final, manifest_name, variants_name
 from stream.jobs.submission import prepare, spec_of, stored
 from stream.pipelines.jobs import JobPipeline, JobSettings
 from stream.sessions.job_reproduction import reproduce
-from stream.sessions.job_retention import clean
+from stream.sessions.job_retention import Before, JobRetention, KeptFor, clean
 from stream.sessions.job_status import read_budget, read_status
 from stream.sessions.jobs_embedded import EmbeddedJobs, command, leave_command, scratch_within, taken_commands
 from tests.support.media_operators import OPERATORS
@@ -175,8 +176,9 @@ def test_intermediates_expire_and_nothing_else(folder: Path) -> None:
     jobs, _ = run(folder, settings, deliver_to=folder / "out")
     backend = backend_at(settings.objects)
     before = dict(backend.names("tenants/acme/objects"))
-    assert clean(jobs, "acme", 0).objects == 0, "nothing is that old"
-    found = clean(jobs, "acme", SystemClock().now_ms() + 60_000)
+    assert clean(jobs, "acme", Before(0, 0)).objects == 0, "nothing is that old"
+    later_ms = SystemClock().now_ms() + 60_000
+    found = clean(jobs, "acme", Before(later_ms, later_ms))
     left = dict(backend.names("tenants/acme/objects"))
     # Of each finished variant: two finals and the manifest. One asset and one description.
     assert len(left) == 4 * 3 + 2
@@ -186,7 +188,40 @@ def test_intermediates_expire_and_nothing_else(folder: Path) -> None:
     envelope = jobs.store.documents.read(manifest_name("acme", "first", rows[0]["id"]))
     assert envelope is not None
     assert reproduce(envelope, "acme", jobs, folder / "again", SystemClock(), threading.Event()).same
-    assert clean(jobs, "acme", SystemClock().now_ms() + 60_000) == Expired(), "a second time there is nothing"
+    assert clean(jobs, "acme", Before(later_ms, later_ms)) == Expired(), "a second time there is nothing"
+
+
+def test_parts_expire_before_results_of_stages_and_finals_never(folder: Path) -> None:
+    settings = settings_in(folder)
+    jobs, _ = run(folder, settings)
+    backend = backend_at(settings.objects)
+
+    def there() -> set[str]:
+        names = (name.split("/")[-2:] for name, _ in backend.names("tenants/acme/objects"))
+        return {f"sha256:{head}{rest}" for head, rest in names}
+
+    results: set[str] = set()
+    for name in list(jobs.store.documents.names("jobs/acme/first/manifests")):
+        statement = opened(jobs.store.documents.read(name) or b"")
+        for stage in statement["predicate"]["buildDefinition"]["internalParameters"]["stages"]:
+            results.update(stage["outputs"].values())
+    letter = digest_of(b"h")
+    assert letter in there() and results <= there()
+    clock = ManualClock(SystemClock().now_ms())
+    retention = JobRetention(jobs, KeptFor(results=7, parts=1), clock)
+    assert retention.step() == Expired()
+    clock.advance(2 * 86_400)
+    assert retention.step().objects > 0
+    assert letter not in there() and results <= there()
+    clock.advance(6 * 86_400)
+    assert retention.step().objects > 0
+    # As above: finals and manifests, an asset and the description.
+    assert len(there()) == 4 * 3 + 2
+    assert retention.step(lambda: False) == retention.step() == Expired()
+    # Unless somebody says so.
+    assert JobRetention(jobs, KeptFor(results=7, parts=1, finals=9), clock).step() == Expired()
+    JobRetention(jobs, KeptFor(results=7, parts=1, finals=7), clock).step()
+    assert len(there()) == 4 + 2, "manifests, the asset and the description"
 
 
 def test_a_child_that_dies_is_tried_again_and_then_fails_its_variant(folder: Path) -> None:

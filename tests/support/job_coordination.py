@@ -106,12 +106,18 @@ class CoordinatorBench:
         return self.objects.setdefault(tenant, KeptObjects())
 
     def submit(
-        self, *words: str, name: str = "job", tenant: str = "acme", lane: str = "batch", budget: str = ""
+        self,
+        *words: str,
+        name: str = "job",
+        tenant: str = "acme",
+        lane: str = "batch",
+        budget: str = "",
+        deadline_ms: int | None = None,
     ) -> None:
         text = TEMPLATE.format(name=name, lane=lane, words=", ".join(words), budget=budget)
         values = read_values(text.encode(), "t")
         assert isinstance(values, dict)
-        spec = JobSpec(tenant=tenant, project="ads", job=name, template=values)
+        spec = JobSpec(tenant=tenant, project="ads", job=name, template=values, deadline_ms=deadline_ms)
         digest = self.of(tenant).put_bytes(spec.model_dump_json().encode())
         with self.register.changing():
             self.coordinator.submitted(tenant, "ads", JobSubmitted(job=name, spec=digest), "trace")

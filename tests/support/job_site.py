@@ -17,7 +17,7 @@ from sinks.location import Location
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings
 from stream.clock import SystemClock
-from stream.events.jobs import JobSubmitted
+from stream.events.jobs import JobEnded, JobSubmitted
 from stream.events.objects import LostObject
 from stream.jobs.manifest import finals_of, opened
 from stream.jobs.reports import is_final, job_folder
@@ -29,6 +29,7 @@ from stream.sessions.jobs_embedded import command
 from stream.sessions.jobs_process import send
 from stream.sessions.stage_process import Deployment
 from stream.sessions.stage_process import prepare as prepare_topics
+from stream.topology.topics import ENDINGS
 from tests.support.media_operators import OPERATORS
 from tests.support.programs import ROOT, program
 
@@ -139,6 +140,20 @@ class JobSite:
     def computed(self, names: Sequence[str]) -> int:
         """Parts whose reports came, of some jobs."""
         return sum(int(self.status(name)["cost"].get("tasks_computed", 0)) for name in names)
+
+    def told(self) -> list[tuple[str, JobEnded]]:
+        """Whoever listens to the ends of jobs: the id and the words of each record."""
+        follower = self._broker.follow(ENDINGS.name, 10_000)
+        try:
+            found = []
+            while follower.behind:
+                found += [
+                    (record.headers["ce_id"].decode(), JobEnded.from_bytes(record.value))
+                    for record in follower.poll(1_000, 1.0)
+                ]
+            return found
+        finally:
+            follower.close()
 
     def said(self) -> str:
         """The logs of all processes."""

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from stream.cli.rendering.job_costs import total
 from stream.cli.rendering.sanitize import shown
+from stream.clock import Clock
 
 _COLOURS = {
     "done": "green",
@@ -23,6 +24,8 @@ _COLOURS = {
     "paused": "yellow",
 }
 MOST_ROWS = 50
+SILENT_MS = 120_000
+"""Workers tell of long work once a minute."""
 
 
 def jobs_table(jobs: Iterable[Mapping[str, Any]]) -> Table:
@@ -65,7 +68,7 @@ def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 @contextmanager
-def live(console: Console, name: str) -> Iterator["JobBar"]:
+def live(console: Console, name: str, clock: Clock) -> Iterator["JobBar"]:
     """A bar on a terminal; elsewhere a line now and then."""
     columns = (
         TextColumn("[bold]{task.description}"),
@@ -75,11 +78,12 @@ def live(console: Console, name: str) -> Iterator["JobBar"]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield JobBar(console, progress, name)
+        yield JobBar(console, progress, name, clock)
 
 
 class JobBar:
-    def __init__(self, console: Console, progress: Progress, name: str) -> None:
+    def __init__(self, console: Console, progress: Progress, name: str, clock: Clock) -> None:
+        self._clock = clock
         self._console = console
         self._progress = progress
         self._name = name
@@ -90,12 +94,37 @@ class JobBar:
         ended = job["done"] + job["failed"] + job["canceled"] + job.get("blocked", 0)
         busy = ", ".join(f"{stage['name']} {stage['in_work']}" for stage in job["stages"] if stage["in_work"])
         failed = f", {job['failed']} failed" if job["failed"] else ""
-        told = f"{job['state']}{failed}{f'; at work: {busy}' if busy else ''}"
+        waits = "".join(f"; {reason}" for reason in held_up(job, self._clock.now_ms()))
+        told = f"{job['state']}{failed}{f'; at work: {busy}' if busy else ''}{waits}"
         self._progress.update(self._task, total=job["variants"], completed=ended, told=shown(told))
-        line = f"{self._name}: {ended} of {job['variants']} variants, {job['state']}{failed}"
+        line = f"{self._name}: {ended} of {job['variants']} variants, {job['state']}{failed}{waits}"
         if not self._console.is_terminal and line != self._said:
             self._said = line
             self._console.print(shown(line), soft_wrap=True, markup=False)
+
+
+def held_up(job: Mapping[str, Any], now_ms: int) -> list[str]:
+    """What a job waits for that goes on, in words: nothing, as long as its work is heard of."""
+    if job["state"] in {"paused", "budget_exhausted"}:
+        return [job["message"] or "`rushes jobs resume` lets it go on"]
+    if job["state"] != "running":
+        return []
+    silent = [
+        stage["name"]
+        for stage in job["stages"]
+        if stage["in_work"] and now_ms - (stage.get("heard_ms") or now_ms) >= SILENT_MS
+    ]
+    told = []
+    if silent:
+        names = ", ".join(silent)
+        told.append(
+            f"nothing was heard of {names} for two minutes: renderers do other work, or none is there that can do it"
+        )
+    if awaiting := job.get("awaiting"):
+        told.append(f"{awaiting} variants wait until their finals are understood")
+    if crowded := job.get("held_up"):
+        told.append(crowded)
+    return told
 
 
 def state_text(state: str) -> str:

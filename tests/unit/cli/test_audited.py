@@ -15,6 +15,14 @@ from stream.cli.app import app
 from stream.cli.auditing import AUDITED, UNAUDITED, UNAUDITED_COMMANDS, UNAUDITED_GROUPS
 from stream.cli.execution import CANNOT_RUN, execute, leaves, tree
 
+CARD = """
+version: 1
+name: card
+stages:
+  - {name: draw, operator: composite, settings: {width: 64, height: 64, duration: 1, fps: 5, background: "#204080"}}
+finals: [draw]
+"""
+
 
 class Desk:
     """Somebody at a command line, with a trail."""
@@ -228,6 +236,20 @@ def test_a_siem_gets_the_trail(desk: Desk) -> None:
     assert len([line for path in feed.rglob("*.ndjson") for line in path.read_text().splitlines()]) == 2
     assert "has 0 more events, 0 wait" in desk.call("audit", "export", f"ndjson:{feed}")
     assert desk.code == 0
+
+
+def test_a_job_is_told_when_it_is_asked_for_rendered_and_delivered(desk: Desk) -> None:
+    (desk.root / "card.yaml").write_text(CARD)
+    desk.call("jobs", "submit", str(desk.root / "card.yaml"), "--deliver-to", str(desk.root / "out"))
+    assert desk.code == 0, desk.err.getvalue()
+    assert told(desk.events()) == [
+        ("jobs submit: submitted a job", "Admitted", None),
+        ("jobs draw: rendered", "Admitted", None),
+        ("jobs draw: rendered", "Success", None),
+        ("jobs deliver: delivered finals", "Admitted", None),
+        ("jobs deliver: delivered finals", "Success", None),
+        ("jobs submit: submitted a job", "Success", None),
+    ]
 
 
 def test_what_is_wrong_is_said(desk: Desk) -> None:

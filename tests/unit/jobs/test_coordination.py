@@ -8,6 +8,7 @@ import pytest
 from stream.errors import BadEvent, Fatal
 from stream.events.jobs import JobSubmitted, TaskAsked, UrgentTaskAsked
 from stream.events.objects import TaskCost
+from stream.jobs.budgets import VARIANT_STOPPED
 from stream.jobs.register import JobRegister, JobRow
 from stream.jobs.states import JobState
 from tests.support.job_coordination import CoordinatorBench, stored
@@ -215,6 +216,35 @@ def test_a_job_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: Path)
     bench.control("budget", cpu_s=100.0)
     bench.work()
     assert (bench.job().state, bench.job().cpu_s) == (JobState.DONE, 9.0)
+    bench.register.close()
+
+
+def test_a_variant_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: Path) -> None:
+    bench = CoordinatorBench(tmp_path, slots=1)
+    bench.submit("one", "bad", budget="variant_cpu_s: 0.5")
+    before = bench.work()
+    (stopped, wrong) = bench.register.variants(bench.job().id)
+    assert (stopped.state, stopped.code, wrong.code) == ("failed", VARIANT_STOPPED, "template_invalid")
+    assert "rushes jobs budget" in stopped.message
+    bench.control("retry")
+    assert bench.work() == [], "without a raise it stops at once again"
+    bench.control("budget", variant_cpu_s=100.0)
+    after = bench.work()
+    assert [task.stage for task in before + after] == ["first", "second", "deliver"], "nothing is paid for twice"
+    job = bench.job()
+    assert (job.state, job.done, job.failed, job.cpu_s) == (JobState.PARTIAL, 1, 1, 3.0)
+    assert job.budget_cpu_s is None, "the budget of the whole job is another one"
+    bench.register.close()
+
+
+def test_within_a_lane_what_is_due_first_is_first_and_then_what_matters_more(tmp_path: Path) -> None:
+    bench = CoordinatorBench(tmp_path, slots=1)
+    for name, deadline_ms in (("whenever", None), ("late", 2_000), ("soon", 1_000), ("later", 3_000), ("any", None)):
+        bench.submit(name, name=name, deadline_ms=deadline_ms)
+    bench.control("priority", "any", priority=10)
+    bench.control("priority", "whenever", priority=5)
+    order = list(dict.fromkeys(task.job for task in bench.work()))
+    assert order == ["soon", "late", "later", "any", "whenever"]
     bench.register.close()
 
 

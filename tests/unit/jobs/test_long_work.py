@@ -110,6 +110,15 @@ def test_a_process_that_ends_gives_its_part_up_and_uses_up_no_attempt(tmp_path: 
         list(rendering(tmp_path, Told(minutes=3)).process([Event(ASKED, "acme", "ads", "job", 1)]))
 
 
+def test_work_that_this_machine_would_do_otherwise_waits_for_another_one_and_uses_up_no_attempt(tmp_path: Path) -> None:
+    other = ASKED.model_copy(update={"toolchain": ASKED.toolchain | {"threads": "2"}})
+    told = Told(minutes=1000)
+    with pytest.raises(Unavailable, match=r"another toolchain than the coordinator \(threads\)") as caught:
+        list(rendering(tmp_path, told).process([Event(other, "acme", "ads", "job", 1)]))
+    assert caught.value.code == "other_toolchain"
+    assert told.left == 1000, "nothing was begun"
+
+
 def test_a_transfer_keeps_its_record_until_it_counts_as_stuck() -> None:
     told: list[int] = []
     enough = threading.Event()

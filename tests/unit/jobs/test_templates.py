@@ -39,6 +39,13 @@ def test_a_product_has_every_combination_and_the_last_axis_changes_first() -> No
     assert row_count(template) == 4
 
 
+def test_a_zip_takes_the_values_of_all_axes_together() -> None:
+    text = CAMPAIGN.replace(b"mode: product", b"mode: zip").replace(b"seconds: [6]", b"seconds: [6, 7]")
+    template = Template.read(text)
+    assert [variant.name for variant in variants(template)] == ["wide_en_6", "tall_de_7"]
+    assert row_count(template) == 2
+
+
 def test_a_row_is_the_same_variant_whatever_stands_beside_it() -> None:
     """Golden: results are found again by it."""
     template = Template.read(CAMPAIGN)

@@ -9,11 +9,12 @@ import typer
 from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, PricesOption, job_settings
 from stream.cli.rendering.job_costs import cost_table, total, variant_costs_table
-from stream.cli.rendering.job_tables import jobs_table, live, stages_table, variants_table
+from stream.cli.rendering.job_tables import held_up, jobs_table, live, stages_table, variants_table
 from stream.cli.rendering.output import write_file
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.errors import BadRequest
+from stream.events.objects import LostObject
 from stream.jobs.spending import priced
 
 if TYPE_CHECKING:
@@ -119,7 +120,14 @@ def fetch(
         envelope = manifest_of(jobs, tenant, job, row["id"])
         files = [(each.name, each.digest) for each in delivered_of(opened(envelope))]
         folder = f"{job}/{row['name']}-{row['id']}"
-        bring_all(jobs.store.of(tenant), files, to, folder, shared.state_dir)
+        try:
+            bring_all(jobs.store.of(tenant), files, to, folder, shared.state_dir)
+        except LostObject:
+            raise BadRequest(
+                f"finals of variant {row['name']} are gone from the store of objects: take them from where they were"
+                " delivered, or submit the template under another name, which makes them again",
+                code="final_gone",
+            ) from None
         place = to / folder / MANIFEST
         if not place.exists():
             place.write_bytes(envelope)
@@ -200,7 +208,10 @@ def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], fol
     pictures = [each for each in subjects if each["name"].endswith((".png", ".jpg", ".jpeg", ".webp"))]
     if not pictures:
         return ""
-    return poster(jobs.store.of(tenant).fetch(f"sha256:{pictures[0]['digest']['sha256']}", folder))
+    try:
+        return poster(jobs.store.of(tenant).fetch(f"sha256:{pictures[0]['digest']['sha256']}", folder))
+    except LostObject:
+        return ""  # it has expired
 
 
 def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:
@@ -215,6 +226,9 @@ def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json
     done = f"{status['done']} of {status['variants']} variants done"
     line = f"{status['job']}: {status['state']}{why}, {done}, {spent}"
     shared.console.print(shown(line), soft_wrap=True, markup=False)
+    if status["state"] == "running":
+        for reason in held_up(status, SystemClock().now_ms()):
+            shared.console.print(f"waits: {shown(reason)}", soft_wrap=True, markup=False)
     shared.console.print(stages_table(status))
     shared.console.print(variants_table(rows))
 
@@ -245,7 +259,7 @@ def follow_on_cluster(shared: Context, jobs: "JobPipeline", tenant: str, job: st
     from stream.sessions.job_status import read_status
 
     clock = SystemClock()
-    with live(shared.console, job) as bar:
+    with live(shared.console, job, clock) as bar:
         while True:
             found = read_status(jobs, tenant, job)
             if found is not None:

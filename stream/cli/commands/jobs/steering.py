@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,15 +97,20 @@ def priority(
 def budget(
     context: typer.Context,
     job: JobName,
-    cpu_s: Annotated[float, typer.Option(min=0.0, max=1e12, help="CPU seconds in all.")],
+    cpu_s: Annotated[float | None, typer.Option(min=0.0, max=1e12, help="CPU seconds in all.")] = None,
+    variant_cpu_s: Annotated[float | None, typer.Option(min=0.0, max=1e12, help="CPU seconds of each variant.")] = None,
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
     broker: BrokerUri = None,
     client_properties: ClientProperties = None,
 ) -> None:
-    """Set how many CPU seconds a job may use; one that stopped at its budget goes on if there is room."""
+    """Set how many CPU seconds a job may use, or each of its variants; what stopped at a budget goes on if there is
+    room.
+    """
+    if cpu_s is None and variant_cpu_s is None:
+        raise UsageProblem("say how many with --cpu-s or --variant-cpu-s")
     there = Cluster.named(broker, client_properties, context.obj.deployment)
-    _send(context, job, tenant, objects, there, "budget", cpu_s=cpu_s)
+    _send(context, job, tenant, objects, there, "budget", cpu_s=cpu_s, variant_cpu_s=variant_cpu_s)
 
 
 def tenant_budget(
@@ -143,6 +149,24 @@ def clean(
     older_than: Annotated[
         float, typer.Option(min=0.0, max=36_500.0, help="Days since an intermediate was written.", metavar="DAYS")
     ] = 7.0,
+    parts_older_than: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=36_500.0,
+            metavar="DAYS",
+            help="Of parts of stages, and of what unfinished variants have left. [default: --older-than]",
+        ),
+    ] = None,
+    finals_older_than: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=36_500.0,
+            metavar="DAYS",
+            help="Finals of jobs that ended so long ago too; what was delivered elsewhere stays. [default: never]",
+        ),
+    ] = None,
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
 ) -> None:
@@ -150,12 +174,14 @@ def clean(
     from rich.filesize import decimal
 
     from stream.pipelines.jobs import JobPipeline
+    from stream.sessions.job_retention import KeptFor
     from stream.sessions.job_retention import clean as cleaned
 
     shared: Context = context.obj
     clock = SystemClock()
     jobs = JobPipeline(job_settings(shared, objects), clock, afresh=True)
-    found = cleaned(jobs, tenant, clock.now_ms() - round(older_than * 86_400_000))
+    parts = older_than if parts_older_than is None else parts_older_than
+    found = cleaned(jobs, tenant, KeptFor(older_than, parts, finals_older_than).before(clock.now_ms()))
     shared.console.print(f"{found.objects} objects ({decimal(found.bytes)}) are gone.", markup=False)
 
 
@@ -170,12 +196,13 @@ def _send(
     rendering: bool = False,
     **values: Any,
 ) -> None:
+    from stream.cli.auditing import work_auditor
     from stream.events.jobs import JobControlled
     from stream.pipelines.jobs import JobPipeline
     from stream.sessions.job_status import read_status
 
     shared: Context = context.obj
-    clock, settings = SystemClock(), job_settings(shared, objects)
+    clock, settings = SystemClock(), replace(job_settings(shared, objects), audited=work_auditor(shared))
     known = read_status(JobPipeline(settings, clock, afresh=True), tenant, job)
     if known is None:
         raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")

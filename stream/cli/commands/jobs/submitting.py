@@ -101,6 +101,7 @@ def submit(
 
     Exits with 1 where a variant failed.
     """
+    from stream.cli.auditing import work_auditor
     from stream.pipelines.jobs import JobPipeline
 
     shared: Context = context.obj
@@ -109,7 +110,7 @@ def submit(
         settings = replace(settings, key=key)
     told = webhook_settings(webhook, webhook_secret_file, webhook_secret, private_network=private_network)
     credentials = credential_settings(c2pa_certificates, c2pa_key, c2pa_key_text)
-    settings = replace(settings, credentials=credentials, webhook=told)
+    settings = replace(settings, credentials=credentials, webhook=told, audited=work_auditor(shared))
     found = prepared(template, lane)
     facts = {
         "tenant": tenant,
@@ -127,6 +128,8 @@ def submit(
         shared.errors.print(_nothing_new(known, signs=signs), soft_wrap=True, markup=False)
         closing(shared, jobs, known, json_output=json_output)
         return
+    if known is not None:
+        shared.errors.print(_known_words(known), soft_wrap=True, markup=False)
     there = Cluster.named(broker, client_properties, shared.deployment)
     if there is None:
         _here(shared, settings, spec, digest, json_output=json_output)
@@ -146,7 +149,7 @@ def _here(shared: Context, settings: "JobSettings", spec: "JobSpec", digest: str
         scratch_within(settings) as held,
         _understanding(shared, settings, spec) as background,
         EmbeddedJobs(held, clock, background=background) as session,
-        live(shared.console, spec.job) as bar,
+        live(shared.console, spec.job, clock) as bar,
     ):
         session.publish([command(spec.tenant, spec.project, JobSubmitted(job=spec.job, spec=digest), clock.now_ms())])
 
@@ -256,6 +259,20 @@ def _nothing_new(known: dict[str, Any], *, signs: bool) -> str:
     return (
         f"{told}, and what it delivered stays signed as it is: --name makes another job of it." if signs else f"{told}."
     )
+
+
+def _known_words(known: dict[str, Any]) -> str:
+    """What a submission that is none does, by the state of the job."""
+    job = known["job"]
+    goes_on = {
+        "paused": f"`rushes jobs resume {job}` lets it go on",
+        "budget_exhausted": known["message"],
+        "partial": f"`rushes jobs retry {job}` begins again what failed",
+        "failed": f"`rushes jobs retry {job}` begins again what failed",
+        "blocked": f"`rushes jobs release {job} VARIANT` delivers what is held back",
+    }
+    then = goes_on.get(known["state"], "it goes on where it was")
+    return f"job {job} is known already, and {known['state']}: {then}."
 
 
 def _deadline_ms(text: str | None) -> int | None:

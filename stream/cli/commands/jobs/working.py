@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,10 @@ from stream.cli.options.webhooks import (
 )
 from stream.clock import SystemClock
 from stream.errors import Fatal
+from stream.jobs.prices import GIB
+
+if TYPE_CHECKING:
+    from stream.sessions.job_retention import KeptFor
 
 
 def run(
@@ -44,6 +48,39 @@ def run(
     slots: Annotated[
         int, typer.Option(min=1, max=100_000, help="Tasks that are asked for at a time, for the coordinator.")
     ] = 8,
+    intermediates_gib: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            max=1e6,
+            help="For the coordinator: while variants in work have written so many GiB, it begins no other one of the"
+            " batch lane.",
+        ),
+    ] = 100.0,
+    keep_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=36_500.0,
+            metavar="DAYS",
+            help="The coordinator removes results of stages that are older, and no finals. [default: never]",
+        ),
+    ] = None,
+    keep_parts_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=36_500.0, metavar="DAYS", help="Parts of stages, which few need again. [default: --keep-days]"
+        ),
+    ] = None,
+    keep_finals_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=36_500.0,
+            metavar="DAYS",
+            help="Finals of jobs that ended so long ago; what was delivered elsewhere stays. [default: for ever]",
+        ),
+    ] = None,
     deliver_root: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,6 +111,7 @@ def run(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 0,
 ) -> None:
     """Run stages of jobs on Kafka until SIGTERM, then finish the parts in work. Start any number of `render`."""
+    from stream.cli.auditing import work_auditor
     from stream.pipelines.jobs import NOTIFY, RENDER, JobPipeline
     from stream.sessions.jobs_embedded import scratch_within
     from stream.sessions.jobs_process import run_jobs
@@ -87,9 +125,12 @@ def run(
         raise UsageProblem("the stage `notify` needs --webhook")
     if key is None and RENDER in stages:
         shared.errors.print(f"manifests are not signed: name a key with --manifest-key or {KEY_VARIABLE}", markup=False)
+    keep = _kept(keep_days, keep_parts_days, keep_finals_days)
     settings = replace(
         job_settings(shared, objects, renderers, prices),
         slots=slots,
+        most_bytes=intermediates_gib * GIB,
+        audited=work_auditor(shared),
         deliver_roots=_roots(deliver_root),
         key=key,
         image=_image(image_digest),
@@ -108,9 +149,19 @@ def run(
             jobs = JobPipeline(held, clock, afresh=False)
             if RENDER in stages:
                 _ = jobs.credentials  # what is wrong with them is said at start
-            run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment)
+            run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment, keep=keep)
     except KeyError as unknown:
         raise UsageProblem(str(unknown.args[0])) from None
+
+
+def _kept(days: float | None, parts_days: float | None, finals_days: float | None) -> "KeptFor | None":
+    from stream.sessions.job_retention import KeptFor
+
+    if days is None:
+        if parts_days is not None or finals_days is not None:
+            raise UsageProblem("--keep-parts-days and --keep-finals-days need --keep-days")
+        return None
+    return KeptFor(days, days if parts_days is None else parts_days, finals_days)
 
 
 def _roots(given: list[str] | None) -> tuple[str, ...]:
