@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stream.cli.rendering.job_tables import SILENT_MS, held_up
+from stream.events.base import Event
 from stream.jobs.reports import status_name
 from stream.sessions.jobs_embedded import command
 from tests.support.job_office import Office
@@ -50,7 +51,8 @@ def test_a_coordinator_tells_when_work_was_heard_of_and_what_awaits_moderation(t
         return dict(json.loads(told or b""))
 
     asked_ms = office.clock.now_ms()
-    office.operator.process([command("acme", "ads", office.submitted, 1)])
+    submitted: Event[Any] = command("acme", "ads", office.submitted, 1)
+    office.operator.process([submitted])
     assert shown()["stages"] == [{"name": "write", "done": 0, "in_work": 1, "heard_ms": asked_ms}]
     office.clock.advance(500)
     assert held_up(shown(), office.clock.now_ms()) != []
