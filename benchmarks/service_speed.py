@@ -79,7 +79,8 @@ def asked_moments(directory: Path, count: int) -> list[str]:
 
 def _spread(version: Version | None, count: int) -> list[str]:
     assert version is not None
-    names = version.select("true", ["moment_id"])["moment_id"]
+    batches = version.batches("true", ["moment_id"], 8_192)
+    names = [name for batch in batches for name in batch["moment_id"].to_pylist()]
     return [str(names[at]) for at in range(0, len(names), max(1, len(names) // count))][:count]
 
 

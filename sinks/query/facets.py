@@ -1,7 +1,7 @@
 """What the moments that filters keep are like: how many have a tag, a kind, a label. Read only."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 from sinks.query.catalogue import LiveAsset
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex, StoredMoment
-from sinks.query.snapshots import chunks
 
 NSFW_BANDS = (0.0, 0.2, 0.5, 0.8)
 """Where bands of moderation begin. The last one ends at 1."""
-_CONTENTS = 5_000
+_ROWS_AT_ONCE = 8_192
 _COLUMNS = ("content_key", "kind", "tags", "moderation_nsfw")
 
 
@@ -48,24 +47,20 @@ def counted(moments: Iterable[StoredMoment]) -> FacetCounts:
 
 
 def all_facets(index: MomentIndex, space_key: str, filters: Filters) -> FacetCounts:
-    """Of all moments that search shows and `filters` keep, counted in one version of the index."""
+    """Of all moments that search shows and `filters` keep, counted in one version of the index. In memory are some
+    thousand rows at a time, and their assets.
+    """
 
     def count() -> FacetCounts:
         found, version = FacetCounts(), index.version(space_key)
         for where in [] if version is None else index.wheres(version, filters):
             assert version is not None
-            rows = version.select(where, _COLUMNS)
-            _add(found, rows, _shown(index, pc.unique(rows["content_key"]).to_pylist(), filters))
+            for batch in version.batches(where, _COLUMNS, _ROWS_AT_ONCE):
+                contents = pc.unique(batch["content_key"]).to_pylist()
+                _add(found, pa.Table.from_batches([batch]), index.catalogue.shown(contents, filters))
         return found
 
     return index.reading(count)
-
-
-def _shown(index: MomentIndex, contents: Collection[str], filters: Filters) -> dict[str, LiveAsset]:
-    found: dict[str, LiveAsset] = {}
-    for part in chunks(sorted(contents), _CONTENTS):
-        found |= index.catalogue.shown(part, filters)
-    return found
 
 
 def _add(found: FacetCounts, rows: pa.Table, shown: Mapping[str, LiveAsset]) -> None:

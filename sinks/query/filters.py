@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sinks.filters import literal, one_of
+from stream.events.ids import asset_key
 
 LIVE_COLUMNS = ("visible", "live_project", "live_labels")
 """What a row of moments says of the asset that shows it. Rows of an older release do not say it."""
@@ -73,7 +74,7 @@ class Filters:
 def status_where(tenant: str | None, asset_ids: Collection[str], scopes: Sequence[Scope] | None) -> str:
     """On rows of assets, by their newest version, whether they show something or not."""
     clauses = [f"tenant = {literal(tenant)}"] if tenant is not None else []
-    clauses += [one_of("asset_id", asset_ids)] if asset_ids else []
+    clauses += _of_assets(tenant, asset_ids)
     clauses += [_scoped(scopes, "project")] if scopes is not None else []
     return " AND ".join(clauses)
 
@@ -81,8 +82,16 @@ def status_where(tenant: str | None, asset_ids: Collection[str], scopes: Sequenc
 def assets_where(filters: Filters) -> str:
     """On rows of assets: those that show something and are asked for."""
     clauses = ["live_content_key IS NOT NULL", *_names(filters, "live_project", "live_labels")]
-    clauses += [one_of("asset_id", filters.asset_ids)] if filters.asset_ids else []
-    return " AND ".join(clauses)
+    return " AND ".join([*clauses, *_of_assets(filters.tenant, filters.asset_ids)])
+
+
+def _of_assets(tenant: str | None, asset_ids: Collection[str]) -> list[str]:
+    """By their keys where the tenant is known, too: they have an index, and names have none."""
+    if not asset_ids:
+        return []
+    if tenant is None:
+        return [one_of("asset_id", asset_ids)]
+    return [one_of("asset_key", (asset_key(tenant, name) for name in asset_ids))]
 
 
 def moments_where(filters: Filters, asset_keys: Collection[str] | None, columns: Collection[str]) -> str:

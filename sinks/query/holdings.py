@@ -12,11 +12,10 @@ from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Place
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
+from sinks.query.newest_epochs import DONE, NewestEpochs
 from sinks.query.store_reader import StoreReader
-from stream.events.asset import Outcome
 
 _CELL = ("content_key", "space", "segment")
-_DONE = f"outcome = '{Outcome.DONE}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +32,15 @@ class Holding:
 def holdings(place: Place) -> Mapping[str, Holding]:
     """By space; nothing for one that holds nothing. The ledger is read in pages of assets."""
     store = StoreReader(place)
-    found = {space: Holding(epoch) for space, epoch in newest_epochs(store).items()}
+    found = {space: Holding(epoch) for space, epoch in NewestEpochs(store).above().items()}
     for page in Catalogue(place, store).pages(Filters()):
         keys = [it.asset_key for it in page.values()]
-        rows = store.reading(partial(store.select_in, SEGMENTS, "asset_key", keys, _CELL, _DONE))
+        rows = store.reading(partial(store.select_in, SEGMENTS, "asset_key", keys, _CELL, DONE))
         known, whole = _counted(pa.concat_tables(rows), page) if rows else (0, {})
         for space, held in found.items():
             here = whole.get(space, 0)
             found[space] = Holding(held.epoch_ms, held.whole + here, held.lacking + known - here)
     return defaultdict(Holding, found)
-
-
-def newest_epochs(store: StoreReader, above_ms: int = -1) -> dict[str, int]:
-    """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
-    where = f"{_DONE} AND epoch_ms > {above_ms:d}"
-    rows = store.reading(lambda: store.select(SEGMENTS, where, ["space", "epoch_ms"]))
-    if rows is None:
-        return {}
-    newest = rows.group_by("space").aggregate([("epoch_ms", "max")])
-    return dict(zip(newest["space"].to_pylist(), newest["epoch_ms_max"].to_pylist(), strict=True))
 
 
 def _counted(cells: pa.Table, contents: Iterable[str]) -> tuple[int, dict[str, int]]:

@@ -18,7 +18,7 @@ from sinks.location import Place
 from sinks.query.asset_detail import AssetDetail, asset_detail, live_source
 from sinks.query.catalogue import Catalogue, LiveAsset
 from sinks.query.filters import EVERYTHING, LIVE_COLUMNS, Filters, Scope, moments_where, rows_where
-from sinks.query.holdings import newest_epochs
+from sinks.query.newest_epochs import NewestEpochs
 from sinks.query.rankings import EXACT_ROWS, Vector
 from sinks.query.sharded_version import Version
 from sinks.query.snapshots import chunks
@@ -128,6 +128,7 @@ class MomentIndex:
         self._store = StoreReader(place)
         self.catalogue = Catalogue(place, self._store)
         self._spaces: tuple[list[Any], list[Space]] | None = None
+        self._epochs = NewestEpochs(self._store)
 
     def asset(self, tenant: str, asset_id: str, scopes: Sequence[Scope] | None) -> AssetDetail | None:
         """Its newest version, whether it shows something or not; None where there is no such asset within `scopes`."""
@@ -149,7 +150,7 @@ class MomentIndex:
 
     def epochs(self, above_ms: int = -1) -> dict[str, int]:
         """By space: the latest roll-out that stored something there, of those later than `above_ms`."""
-        return newest_epochs(self._store, above_ms)
+        return self._epochs.above(above_ms)
 
     def reading(self, work: Callable[[], T]) -> T:
         """`work` on what `version` gives, as `StoreReader.reading` does it. Raises `Unavailable` and `Fatal`."""

@@ -1,7 +1,7 @@
 """One version of a space's moments: the nearest to a vector, the best for words, and rows by their number in it."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,8 +88,10 @@ class SpaceVersion:
     def rows(self) -> int:
         return int(self._table.count_rows())
 
-    def select(self, where: str, columns: Sequence[str]) -> pa.Table:
-        return self._table.scanner(columns=list(columns), filter=where).to_table()
+    def batches(self, where: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """What satisfies `where`, at most so many rows at a time; few are in memory."""
+        few = {"batch_size": rows, "batch_readahead": 1, "fragment_readahead": 1}
+        yield from self._table.scanner(columns=list(columns), filter=_filter(where), **few).to_batches()
 
     def _nearest(self, nearest: Mapping[str, Any], where: str, depth: int, *, exact: bool) -> list[Candidate]:
         """A vector index is searched more widely the fewer rows `where` keeps, not at all for few."""

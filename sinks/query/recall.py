@@ -46,7 +46,7 @@ class RecallSampler:
     def _of(self, space: Space) -> Iterator[RecallSample]:
         tables = self._store.tables(moments_table(space.key))
         for column in VECTORS:
-            indexed = [table for table in tables if column in table.schema.names and extent_of(table, column).parts]
+            indexed = [table for table in tables if column in table.schema.names and _searched(table, column)]
             if indexed:
                 table = indexed[self._chance.integers(len(indexed))]
                 drawn = table.take([int(self._chance.integers(table.count_rows()))], columns=[column])
@@ -68,6 +68,12 @@ def found_share(exact: list[Candidate], found: list[Candidate]) -> float:
     if not exact:
         return 1.0
     return sum(item.score <= exact[-1].score + _SAME for item in found) / len(exact)
+
+
+def _searched(table: Any, column: str) -> bool:
+    """Whether there is an index, and a row: parts of it outlive rows that were deleted until upkeep comes."""
+    extent = extent_of(table, column)
+    return extent.parts > 0 and extent.rows > 0
 
 
 def _where(table: Any) -> str:

@@ -1,6 +1,6 @@
 """Versions of one space's moments in all shards of a store, as if they lay in one table."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -127,8 +127,10 @@ class ShardedVersion:
     def rows(self) -> int:
         return sum(part.version.rows for part in self._parts.values())
 
-    def select(self, where: str, columns: Sequence[str]) -> pa.Table:
-        return pa.concat_tables(self._each(lambda part: part.version.select(where, columns)))
+    def batches(self, where: str, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """As `SpaceVersion.batches`, shard by shard."""
+        for part in self._parts.values():
+            yield from part.version.batches(where, columns, rows)
 
     def _best_indexed(
         self, text: str, wheres: Sequence[str], depth: int, asked: Mapping[str, int], corpora: Mapping[int, Corpus]

@@ -87,7 +87,7 @@ def run_deployed(
     # A stage that is named twice still runs once. The gate's topics are known only later.
     stages = [topology.stage(name) for name in dict.fromkeys(names) if name != GATE]
     sizes = StoreSizes(metrics, understanding.stores, stages, clock)
-    recall = IndexRecall(metrics, partial(_recall, RecallSampler(settings.index_dir)), clock)
+    recall = IndexRecall(metrics, partial(recall_samples, RecallSampler(settings.index_dir)), clock)
     # A shared broker is asked less often than one in memory: each question is a request.
     pace = Pace(drain_s=settings.drain_timeout_s, throttle_interval_s=0.25)
     pulse = StagesHealth()
@@ -129,7 +129,8 @@ def run_deployed(
             threads.run(stop)
 
 
-def _recall(sampler: RecallSampler) -> Iterator[Sample]:
+def recall_samples(sampler: RecallSampler) -> Iterator[Sample]:
+    """As the metric takes them."""
     return ((item.space, item.column, item.share) for item in sampler.samples())
 
 

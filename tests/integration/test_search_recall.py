@@ -6,6 +6,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 import pytest
+from prometheus_client import CollectorRegistry
 
 from sinks.lance.moments import moments_table
 from sinks.lance.store import SPACES
@@ -13,8 +14,12 @@ from sinks.layout import Layout
 from sinks.query.rankings import EXACT_ROWS, Candidate
 from sinks.query.recall import RecallSampler, found_share, recall_of
 from sinks.schema import SPACE_SCHEMA
-from sinks.tables.vector_index import VectorIndexPolicy, tend
+from sinks.tables.vector_index import VectorIndexPolicy, extent_of, tend
+from stream.clock import ManualClock
 from stream.events.annotations import Space
+from stream.observability.metrics import Metrics
+from stream.operators.recall_metric import IndexRecall
+from stream.sessions.stage_process import recall_samples
 
 TOY = Space(name="toy", digest="0123456789abcdef", dimensions=16, spec="toy")
 ROWS = EXACT_ROWS + 1_000
@@ -49,6 +54,25 @@ def test_an_index_finds_nearly_all_of_what_is_nearest(tmp_path: Path) -> None:
     samples = [item for _ in range(8) for item in sampler.samples()]
     assert {(item.space, item.column) for item in samples} == {(TOY.key, "vector")}
     assert np.mean([item.share for item in samples]) >= 0.9
+
+
+def test_a_scrape_sees_what_an_index_finds(tmp_path: Path) -> None:
+    tend(lance.dataset(fill(tmp_path, 1)), POLICY)
+    registry = CollectorRegistry()
+    exported = IndexRecall(Metrics(registry), lambda: recall_samples(RecallSampler(tmp_path, seed=7)), ManualClock())
+    for _ in range(4):
+        exported.step()
+    labels = {"space": TOY.key, "column": "vector"}
+    assert 0.9 <= (registry.get_sample_value("rushes_vector_index_recall_ratio", labels) or 0) <= 1
+
+
+def test_an_index_of_which_no_row_is_left_has_no_recall(tmp_path: Path) -> None:
+    """Upkeep has not come yet, and the process goes on."""
+    table = lance.dataset(fill(tmp_path, 1))
+    tend(table, POLICY)
+    table.delete("true")
+    assert extent_of(table, "vector").parts > 0
+    assert RecallSampler(tmp_path).samples() == []
 
 
 def test_an_index_that_finds_little_has_a_low_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
