@@ -20,7 +20,7 @@ from stream.errors import StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.jobs import JobControlled, JobSubmitted, TenantBudgeted
-from stream.files import make_folder
+from stream.files import make_folder, replace_file
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
 from stream.runtime.temporary_folders import folder_below
@@ -146,15 +146,13 @@ def home_of(settings: JobSettings) -> Path:
 def leave_command(
     settings: JobSettings, tenant: str, project: str, data: JobControlled | TenantBudgeted, now_ms: int
 ) -> None:
-    """For the process that holds the folder, or the next one that does."""
+    """For the process that holds the folder, or the next one that does. It outlives a power cut."""
     folder = home_of(settings) / "commands"
     make_folder(folder)
     said = {"tenant": tenant, "project": project, "type": data.type, "data": data.model_dump(exclude_none=True)}
     # The time first: commands are carried out in their order.
     name = f"{now_ms:015d}-{secrets.token_hex(4)}"
-    fresh = folder / f".{name}"
-    fresh.write_text(json.dumps(said))
-    fresh.replace(folder / f"{name}.json")
+    replace_file(folder / f"{name}.json", json.dumps(said))
 
 
 def taken_commands(settings: JobSettings) -> list[Event]:
