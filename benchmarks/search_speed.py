@@ -10,7 +10,6 @@ copy is searched while the index sink fills it with other footage at full speed 
 
 import argparse
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from statistics import quantiles
 import numpy as np
 
 from benchmarks.harness import Report, environment
+from benchmarks.testbed.peak_memory import forget_peak, peak_bytes
 from benchmarks.testbed.search_beside import Ingest, Rate, copied, ingesting
 from benchmarks.testbed.search_fill import TENANTS, Footage
 from benchmarks.testbed.store_stream import SPACE
@@ -78,10 +78,12 @@ class Bench:
 
     def _deep(self) -> None:
         """The last page that there is, and what it takes of memory."""
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # Of these questions alone: others have looked at every vector.
+        forget_peak()
+        before = peak_bytes()
         deep = [self._asked(Probe(vector), Filters(), DEEPEST - LIMIT) for vector in self._vectors[: 2 * _WARM]]
         times = measured(deep)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+        grown = (peak_bytes() - before) >> 20
         self._told(f"page at rank {DEEPEST:,}", times, note=f"ends with {deep[0]().end!r}; +{grown} MiB at most")
 
     def beside(self, questions: int) -> None:

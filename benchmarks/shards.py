@@ -131,7 +131,7 @@ def trial(folder: Path, processes: int, delay_s: float) -> Iterator[Trial]:
     with kafka_node(folder) as node:
         broker = KafkaBroker(KafkaSettings(node.servers), clock)
         broker.ensure([IN.spec(PARTITIONS), TopicSpec(OUT.name, 1)])
-        _fill(broker)
+        fill(broker)
         opened = Trial(node.servers, broker, folder, processes, delay_s)
         try:
             yield opened
@@ -150,7 +150,8 @@ def rate(processes: int, delay_s: float) -> float:
         return 1000 * (len(used) - 1) / (used[-1].at_ms - used[0].at_ms)
 
 
-def _fill(broker: KafkaBroker) -> None:
+def fill(broker: KafkaBroker) -> None:
+    """All records that are to be written."""
     producer, stream, sent = broker.producer(), StoreStream(), 0
     while sent < CELLS:
         for event in stream.batch(Kind.NEW).events:

@@ -10,7 +10,7 @@ BLOCK = re.compile(r"(<!-- generated:(?P<name>[a-z-]+) -->\n).*?(<!-- /generated
 
 def blocks() -> dict[str, str]:
     """Every generated text by name, from the code that owns it."""
-    from deploy.capacity.figures import figures_table
+    from deploy.capacity.figures import figures_table, growth_table
     from deploy.capacity.limits import limits_table
     from deploy.capacity.lines import sizes_table
     from deploy.capacity.sums import Assumptions, assumptions_table
@@ -38,6 +38,7 @@ def blocks() -> dict[str, str]:
         "delta-columns": _block(delta_table.delta_columns()),
         "decisions": _block(decisions.decisions()),
         "capacity-figures": _block(figures_table()),
+        "capacity-growth": _block(growth_table()),
         "capacity-assumptions": _block(assumptions_table(Assumptions())),
         "capacity-sizes": _block(sizes_table(Assumptions())),
         "capacity-limits": _block(limits_table(Assumptions())),

@@ -15,8 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import psutil
-
+from benchmarks.testbed.peak_memory import forget_peak, peak_bytes
 from benchmarks.testbed.store_stream import MOMENTS_A_CELL, Batch, Kind, StoreStream
 from benchmarks.testbed.sync_meter import SyncMeter
 from benchmarks.testbed.yardstick import Yardstick
@@ -109,7 +108,7 @@ class Filling:
         self._open()
         self._feed(self.stream.batch)
         for mark in marks:
-            _forget_peak()
+            forget_peak()
             self._commits_s.clear()
             self._commits_cpu_s.clear()
             self._spent = [self._now()]
@@ -126,7 +125,7 @@ class Filling:
         self._sink.close()
         self._spent.append(self._now())
         spent, commits_s = self._second_half(mark), sorted(self._commits_s)
-        peak, disk = _peak_bytes(), bytes_under(self.directory)
+        peak, disk = peak_bytes(), bytes_under(self.directory)
         live = self._live_moments()
         before = self._now()
         self._open()
@@ -256,21 +255,6 @@ def row_bytes(moments: int = MOMENTS_A_CELL * 64) -> float:
 
 def _told(item: ContentRetired) -> Event:
     return Event(item, tenant=item.tenant, project="news", subject=item.asset_id, event_time_ms=item.up_to.append_ms)
-
-
-def _forget_peak() -> None:
-    """Linux counts the peak of resident memory anew."""
-    path = Path("/proc/self/clear_refs")
-    if path.exists():
-        path.write_text("5")
-
-
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return int(psutil.Process().memory_info().rss)
-    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-    return 1024 * int(line.split()[1])
 
 
 def main(stage: str, directory: str, *marks: str) -> None:

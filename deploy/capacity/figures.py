@@ -33,10 +33,15 @@ def figures(file: str) -> dict[str, tuple[float, str]]:
     return {figure["name"]: (float(figure["value"]), figure["limit"]) for figure in body["figures"]}
 
 
+def marks() -> list[int]:
+    """Cells of the stores that `benchmarks/stores.py` measured, from the smallest on."""
+    found = [re.match(r"index, (\d+) cells: CPU per 1,000 cells", name) for name in figures("stores")]
+    return sorted(int(match[1]) for match in found if match)
+
+
 def last_mark() -> int:
-    """Cells of the largest store that `benchmarks/stores.py` measured."""
-    marks = [re.match(r"index, (\d+) cells: CPU per 1,000 cells", name) for name in figures("stores")]
-    return max(int(match[1]) for match in marks if match)
+    """Cells of the largest of them."""
+    return marks()[-1]
 
 
 def scaling_overhead() -> float:
@@ -72,6 +77,29 @@ def sources() -> dict[str, Source]:
         "parquet_disk": _last("parquet", "disk at rest", "MiB", "the same in the Delta table"),
         "paid": Source("autoscale_simulation", "ours: replica-hours", "h", "three simulated days, scaled by freshness"),
     }
+
+
+def growth_table() -> str:
+    """What a cell costs in stores of each size, and by what it costs in the smallest."""
+    rows = []
+    for stage, store in (("index", "index"), ("parquet", "Delta table")):
+        first = [_grown(stage, marks()[0], what) for what in _GROWING]
+        for cells in marks():
+            found = [_grown(stage, cells, what) for what in _GROWING]
+            beside = [
+                f" ({value / least:.2f}x)" if cells > marks()[0] else ""
+                for value, least in zip(found, first, strict=True)
+            ]
+            cost, memory, longest = found
+            rows.append((store, f"{cells:,}", f"{cost:.2f}{beside[0]}", f"{memory:.0f}{beside[1]}", f"{longest:.2f}"))
+    return table(("store", "cells", "CPU-s per 1,000 cells", "MiB of memory at most", "s of the longest commit"), rows)
+
+
+_GROWING = ("CPU per 1,000 cells", "peak memory", "longest commit")
+
+
+def _grown(stage: str, cells: int, what: str) -> float:
+    return figures("stores")[f"{stage}, {cells} cells: {what}"][0]
 
 
 def figures_table() -> str:

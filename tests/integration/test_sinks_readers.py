@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from benchmarks.stores import marks_up_to, readers_agree
+from benchmarks.stores import fill, marks_up_to, readers_agree
+from benchmarks.testbed.peak_memory import forget_peak, peak_bytes
 from benchmarks.testbed.store_fill import Filling, Mark, bytes_under, require_said
 from benchmarks.testbed.store_stream import CELLS_AN_ASSET, MOMENTS_A_CELL, SPACE, Kind, StoreStream
 from benchmarks.testbed.table_readers import READERS, counted
@@ -100,6 +102,27 @@ def test_what_lies_on_disk_is_counted_while_folders_vanish(tmp_path: Path, monke
     shutil.rmtree(tmp_path / "a")
     monkeypatch.setattr(os, "walk", lambda _directory: iter(listed))
     assert bytes_under(tmp_path) == 4
+
+
+def test_what_a_store_takes_at_most_is_seen_however_often_its_sink_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.stores._FILL", "tests.support.programs.fill_and_tidy")
+    monkeypatch.setattr("benchmarks.stores._LOOK_S", 0.1)
+    filled = fill(tmp_path, ["index"], (90,), Console(quiet=True), lambda _: None)
+    assert filled["index"].most_bytes == [1 << 20]
+    assert bytes_under(tmp_path) == 0
+
+
+def test_what_a_process_held_at_most_is_forgotten() -> None:
+    forget_peak()
+    before = peak_bytes()
+    taken = bytearray(b"x") * (64 << 20)
+    assert len(taken) == 64 << 20
+    del taken
+    assert peak_bytes() - before >= 60 << 20
+    forget_peak()
+    assert peak_bytes() - before < 60 << 20
 
 
 def test_what_the_index_did_not_say_stops_the_benchmark() -> None:
