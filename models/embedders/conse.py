@@ -13,7 +13,7 @@ from models.tags.imagenet import FEATURES, EfficientNetTagger
 from models.weights.fetch import digest_of
 from stream.errors import Fatal
 from stream.events.annotations import ModelStamp, Space
-from stream.events.ids import digest
+from stream.events.ids import digest, typed_digest
 
 ALGORITHM = 3
 LABEL_SENTENCE = "a video of {}"
@@ -78,7 +78,8 @@ class ConSE:
         if self._label_vectors is None:
             sentences = [LABEL_SENTENCE.format(label) for label in self._labels.labels]
             # A thousand sentences cost as much as three seconds of video, so the cache keeps them for the next process.
-            key = digest("label-vectors", digest_of("minilm"), importlib.metadata.version("onnxruntime"), *sentences)
+            runtime = importlib.metadata.version("onnxruntime")
+            key = typed_digest("label-vectors", digest_of("minilm"), runtime, tuple(sentences))
             vectors = self._cache.derived(key, lambda: self._text.embed(sentences))
             self._label_vectors = vectors - vectors.mean(0)
         return self._label_vectors

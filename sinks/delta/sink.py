@@ -77,7 +77,7 @@ class DeltaSink:
         self._writer.leave()
 
     def maintain(self, *, purge: bool = False) -> list[Event]:
-        """Compact and vacuum. `purge` also removes every superseded file at once; nobody may be reading."""
+        """Compact and vacuum. `purge` also removes every superseded file at once; who reads one has to begin anew."""
         self._tending.join()
         with guarded(self._location, "the Delta table", writer=True):
             if purge:

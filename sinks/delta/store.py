@@ -311,7 +311,7 @@ class DeltaStore:
             self._lance.optimize(name)
 
     def purge(self) -> None:
-        """Leave no byte of what was deleted. Nobody may be reading."""
+        """Leave no byte of what was deleted. Who reads a file that goes has to begin anew."""
         self.prepare()
         self.settle()
         for shape in (MOMENTS, _SPACES):

@@ -67,16 +67,17 @@ def test_partitions_of_a_part_are_small_and_about_the_root_of_very_many_rows() -
     assert [partitions(rows) for rows in (0, 10_240, 131_072, 1_000_000)] == [1, 40, 512, 1000]
 
 
-def vectors(count: int, seed: int) -> npt.NDArray[np.float32]:
-    """Unit vectors around fifty centres."""
+def vectors(count: int, seed: int, drift: float = 0.0) -> npt.NDArray[np.float32]:
+    """Unit vectors around fifty centres, which may lie elsewhere."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(0).standard_normal((50, SIZE))
+    centres += drift
     rows = centres[random.integers(0, 50, count)] + 0.3 * random.standard_normal((count, SIZE))
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def rows(count: int, seed: int) -> pa.Table:
-    values = pa.FixedSizeListArray.from_arrays(pa.array(vectors(count, seed).ravel()), SIZE)
+def rows(count: int, seed: int, drift: float = 0.0) -> pa.Table:
+    values = pa.FixedSizeListArray.from_arrays(pa.array(vectors(count, seed, drift).ravel()), SIZE)
     few = pa.array(["few" if number % 100 == 0 else "many" for number in range(count)])
     names = pa.array([f"{seed}-{number}" for number in range(count)])
     return pa.table({"moment_id": names, "content_key": names, "tenant": few, "vector": values})
@@ -117,6 +118,32 @@ def test_an_index_in_parts_with_a_tail_finds_what_is_there(folder: Path) -> None
         )
         / 10
         for vector in vectors(20, 9)
+    ]
+    assert np.mean(shares) >= 0.95
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_part_of_vectors_that_drifted_is_as_even_as_others(
+    own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is trained on its own rows. With centres among the rows before them a search would read most of it."""
+    path, drift = tmp_path / "table.lance", 3.0
+    table = lance.write_dataset(rows(6_000, 1), path)
+    table.create_scalar_index("tenant", "BITMAP")
+    assert tend(table, POLICY) == {"vector": 1}
+    if not own:
+        first = vectors(partitions(6_000), 1)
+        monkeypatch.setattr(vector_index, "_centres", lambda _vectors, _count: first)
+    assert indexed(path, rows(6_000, 2, drift)) == {"vector": 1}
+    table = lance.dataset(path)
+    stats = table.stats.index_stats("vector_idx")["indices"]
+    largest = [max(item["size"] for item in part["partitions"]) / 6_000 for part in stats]
+    assert len(largest) == 2
+    assert (max(largest) < 0.25) == own
+    version = SpaceVersion(table)
+    shares = [
+        len(exact(table, vector, "true", 10) & {item.row for item in version.near(vector, "vector", ["true"], 10)}) / 10
+        for vector in vectors(20, 9, drift)
     ]
     assert np.mean(shares) >= 0.95
 
