@@ -3,7 +3,7 @@
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -32,7 +32,7 @@ def asked(server: S3Server, path: str, body: bytes, headers: dict[str, str] | No
         return str(answer.read().decode())
 
 
-def user(server: S3Server, name: str, policy: dict[str, object] | None) -> Key:
+def user(server: S3Server, name: str, policy: Mapping[str, object] | None) -> Key:
     """A key of a new user who may do what the policy says."""
 
     def told(action: str, **more: str) -> str:
