@@ -143,6 +143,17 @@ def home_of(settings: JobSettings) -> Path:
     return settings.register.parent
 
 
+def is_left(settings: JobSettings) -> bool:
+    """Whether there are jobs of this folder and no process holds it. Workers of a cluster hold none."""
+    if not settings.register.exists():
+        return False
+    try:
+        with state_lock(home_of(settings)):
+            return True
+    except StageError:
+        return False
+
+
 def leave_command(
     settings: JobSettings, tenant: str, project: str, data: JobControlled | TenantBudgeted, now_ms: int
 ) -> None:

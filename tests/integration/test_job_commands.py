@@ -1,14 +1,25 @@
 """What the commands of jobs say of a job of this machine: what a command did to it, and what it did not."""
 
+import base64
+import io
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from stream.cli.app import app
+from stream.cli.context import UsageProblem
 from stream.errors import BadRequest
+from stream.pipelines.jobs import JobSettings
+from stream.sessions.jobs_embedded import is_left
+from stream.sessions.state_lock import state_lock
+from tests.support.pages import ROOT
 
 TEMPLATE = """
 version: 1
@@ -51,6 +62,8 @@ def test_a_job_that_is_done_tells_what_a_command_does_not_change(folder: Path) -
     for words in (("cancel",), ("pause",), ("resume",), ("retry",)):
         told = jobs(folder, *words, "swatch")
         assert (told.exit_code, told.stdout) == (0, f"job swatch is done: there is nothing to {words[0]}.\n")
+    released = jobs(folder, "release", "swatch", "only")
+    assert released.stdout == "job swatch is done: there is nothing to release.\n"
     poster.unlink()
     told = jobs(folder, "deliver", "swatch")
     assert told.stdout == "job swatch is done: 1 of 1 variants lie where they were delivered.\n"
@@ -81,6 +94,19 @@ def test_a_job_of_the_same_name_tells_what_differs(
     assert said in differs.exception.message
 
 
+@pytest.mark.parametrize(
+    "words", [("--name", "bad name"), ("--tenant", "a\nb"), ("--project", "a\nb"), ("--deadline", "1960-01-01")]
+)
+def test_what_an_option_says_that_cannot_be_is_refused_by_its_name(folder: Path, words: tuple[str, str]) -> None:
+    refused = submit(folder, *words)
+    assert isinstance(refused.exception, UsageProblem)
+    assert str(refused.exception).startswith(f"{words[0]}: ")
+    if words[0] in {"--tenant", "--project"}:
+        refused = jobs(folder, "check", str(folder / "t.yaml"), *words)
+        assert isinstance(refused.exception, UsageProblem)
+    assert not (folder / "state" / "jobs").exists()
+
+
 def test_a_job_that_goes_on_tells_what_a_command_did_and_who_goes_on(folder: Path) -> None:
     (folder / "t.yaml").write_text(TEMPLATE + "budget: {cpu_s: 0.000001}\n")
     assert "budget_exhausted" in submit(folder).stdout
@@ -94,3 +120,38 @@ def test_a_job_that_goes_on_tells_what_a_command_did_and_who_goes_on(folder: Pat
         "retry of job swatch is carried out: it is running. The command that submitted it goes on with it.\n"
     )
     assert submit(folder).exit_code == 0
+
+
+def test_the_contact_sheet_shows_films_that_have_no_still_beside_them(folder: Path) -> None:
+    (folder / "t.yaml").write_text(
+        TEMPLATE.replace("finals: [draw/poster.png]", "")
+        + "  - {name: web, operator: transcode, inputs: {picture: 'stage:draw'}, settings: {profile: h264_web}}\n"
+        + "finals: [web]\n"
+    )
+    assert submit(folder).exit_code == 0
+    assert jobs(folder, "open", "swatch", "--html", str(folder / "sheet.html")).exit_code == 0
+    page = (folder / "sheet.html").read_text()
+    (picture,) = re.findall(r"base64,([^\"]+)\"", page)
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as shown:
+        assert shown.size == (64, 64)
+        found = shown.convert("RGB").getpixel((30, 30))
+    assert isinstance(found, tuple)
+    assert all(abs(level - wanted) < 8 for level, wanted in zip(found, (0x20, 0x40, 0x80), strict=True))
+    assert "no picture" not in page
+
+
+def test_who_watches_a_job_that_nobody_works_on_is_told(folder: Path) -> None:
+    (folder / "t.yaml").write_text(TEMPLATE + "budget: {cpu_s: 0.000001}\n")
+    assert submit(folder).exit_code == 1
+    command = [sys.executable, "-m", "stream.cli.app", "--state", str(folder / "state"), "jobs", "watch", "swatch"]
+    left = "no process of this state directory works on jobs"
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(left)
+        assert process.poll() is None, "another process may still take it up"
+        process.kill()
+    with state_lock(folder / "state" / "jobs"):
+        assert not is_left(JobSettings.under(folder / "state"))
+    assert jobs(folder, "cancel", "swatch").exit_code == 0
+    ended = jobs(folder, "watch", "swatch")
+    assert (ended.exit_code, left in ended.stderr) == (1, False)

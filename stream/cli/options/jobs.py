@@ -1,10 +1,13 @@
 """Options of the commands about jobs, and the place where their files lie."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 
 from sinks.location import Location
 from stream.cli.context import Context, UsageProblem
@@ -29,6 +32,7 @@ __all__ = [
     "TemplateFile",
     "job_settings",
     "price_table",
+    "said_by_options",
 ]
 
 ObjectsOption = Annotated[
@@ -56,6 +60,33 @@ PricesOption = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
+
+
+# Without words of its own a field says what is wrong with it.
+_SAID_BY = {
+    "job": (
+        "--name",
+        "a name has letters, digits, `_`, `.` and `-`, begins with a letter or a digit, and is not longer than 100",
+    ),
+    "tenant": ("--tenant", ""),
+    "project": ("--project", ""),
+    "deadline_ms": ("--deadline", "it has to be later than 1970"),
+    "deliver_to": ("--deliver-to", "a place has at most 4000 characters"),
+}
+
+
+@contextmanager
+def said_by_options() -> Iterator[None]:
+    """Around what makes a description of a job. Raises `UsageProblem` for what an option said that cannot be."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        if field not in _SAID_BY:
+            raise
+        option, words = _SAID_BY[field]
+        raise UsageProblem(f"{option}: {words or first['msg'].removeprefix('Value error, ')}") from None
 
 
 def job_settings(

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.context import Context, UsageProblem
-from stream.cli.options.jobs import AsJson, JobTenant, ObjectsOption, PricesOption, Project, TemplateFile, job_settings
+from stream.cli.options.jobs import (
+    AsJson,
+    JobTenant,
+    ObjectsOption,
+    PricesOption,
+    Project,
+    TemplateFile,
+    job_settings,
+    said_by_options,
+)
 from stream.cli.rendering.job_costs import forecast_lines, forecast_table
 from stream.cli.rendering.output import write_file
 from stream.cli.rendering.sanitize import shown
@@ -140,13 +149,14 @@ def _described(found: "Prepared", tenant: str, project: str) -> "Description":
     from stream.jobs.expansion import variants
 
     nothing = StoredFile(name="asset", digest=f"sha256:{'0' * 64}", size=0, media_type="application/octet-stream")
-    spec = JobSpec(
-        tenant=tenant,
-        project=project,
-        job=found.template.name,
-        template={},
-        assets=dict.fromkeys(found.assets, nothing),
-    )
+    with said_by_options():
+        spec = JobSpec(
+            tenant=tenant,
+            project=project,
+            job=found.template.name,
+            template={},
+            assets=dict.fromkeys(found.assets, nothing),
+        )
     # Its rows as they were read and checked: to check them again would copy them twice.
     told = spec.model_copy(update={"template": found.values})
     return Description(told, found.template, tuple(variants(found.template)))

@@ -19,6 +19,7 @@ from stream.jobs.spending import priced
 
 if TYPE_CHECKING:
     from stream.pipelines.jobs import JobPipeline
+    from stream.sessions.job_stills import FilmStills
 
 _LOOK_S = 0.5
 _MOST_MANIFEST_BYTES = 8 << 20
@@ -93,9 +94,18 @@ def watch(
     json_output: AsJson = False,
 ) -> None:
     """Follow a job until it ends. Exits with 1 where a variant failed."""
+    from stream.jobs.reports import is_final
+    from stream.sessions.jobs_embedded import is_left
+
     shared: Context = context.obj
     jobs = jobs_of(shared, objects)
-    _status(jobs, tenant, job)
+    if not is_final(_status(jobs, tenant, job)) and is_left(jobs.settings):
+        shared.errors.print(
+            "no process of this state directory works on jobs: unless workers of a cluster do, it goes on with the"
+            " command that submitted it.",
+            soft_wrap=True,
+            markup=False,
+        )
     follow_on_cluster(shared, jobs, tenant, job, json_output=json_output)
 
 
@@ -176,18 +186,23 @@ def open_(
         Path | None, typer.Option(metavar="FILE", help="Write the page there. Without: a browser shows it.")
     ] = None,
 ) -> None:
-    """Show the posters of all variants as a contact sheet."""
+    """Show a picture of each variant as a contact sheet: a still among its finals, else one of its film."""
     import tempfile
+    from contextlib import closing as closed
 
     from stream.cli.rendering.job_sheet import job_sheet
+    from stream.sessions.job_stills import FilmStills
 
     shared: Context = context.obj
     jobs = jobs_of(shared, objects)
     status = _status(jobs, tenant, job)
-    with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="rushes-") as folder,
+        closed(FilmStills(jobs, tenant, Path(folder, "stills"))) as stills,
+    ):
         cards = [
             {"name": row["name"], "state": row["state"], "message": row.get("message", "")}
-            | {"poster": _poster(jobs, tenant, job, row, Path(folder))}
+            | {"poster": _poster(jobs, tenant, job, row, Path(folder), stills)}
             for row in _rows(jobs, tenant, job)
         ]
     page = html or shared.state_dir / "jobs" / f"{job}.html"
@@ -197,21 +212,26 @@ def open_(
         typer.launch(str(page))
 
 
-def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], folder: Path) -> str:
-    """The first picture among the finals of a finished variant; empty where there is none."""
+def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], folder: Path, stills: "FilmStills") -> str:
+    """The first picture among the finals of a finished variant, else one of its first film; empty where there is
+    neither.
+    """
     from stream.cli.rendering.job_sheet import poster
-    from stream.jobs.manifest import opened
+    from stream.jobs.manifest import finals_of, opened
+    from stream.jobs.reviews import is_film
 
     if row["state"] != "done":
         return ""
-    subjects = opened(manifest_of(jobs, tenant, job, row["id"]))["subject"]
-    pictures = [each for each in subjects if each["name"].endswith((".png", ".jpg", ".jpeg", ".webp"))]
-    if not pictures:
-        return ""
+    finals = finals_of(opened(manifest_of(jobs, tenant, job, row["id"])))
+    pictures = [each.digest for each in finals if each.name.endswith((".png", ".jpg", ".jpeg", ".webp"))]
+    films = [each.digest for each in finals if is_film(each.media_type)]
     try:
-        return poster(jobs.store.of(tenant).fetch(f"sha256:{pictures[0]['digest']['sha256']}", folder))
+        if pictures:
+            return poster(jobs.store.of(tenant).fetch(pictures[0], folder))
+        still = stills.of(films[0]) if films else None
     except LostObject:
         return ""  # it has expired
+    return "" if still is None else poster(still)
 
 
 def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stream.events.jobs import JobControlled, TenantBudgeted
     from stream.pipelines.jobs import JobSettings
 
-_MOVES = frozenset({"cancel", "pause", "resume", "retry"})
+_MOVES = frozenset({"cancel", "pause", "resume", "retry", "release"})
 _VALUES = frozenset({"priority", "budget"})
 
 
@@ -216,7 +216,7 @@ def _send(
 def _became(action: Action, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What a command of this machine did to a job."""
     job, state = now["job"], now["state"]
-    if action in _MOVES and state == before["state"]:
+    if action in _MOVES and all(now[count] == before[count] for count in ("state", "done", "blocked")):
         return f"job {job} is {state}: there is nothing to {action}."
     if action == "deliver":
         return f"job {job} is {state}: {now['done']} of {now['variants']} variants lie where they were delivered."

@@ -34,6 +34,7 @@ from stream.cli.options.jobs import (
     Project,
     TemplateFile,
     job_settings,
+    said_by_options,
 )
 from stream.cli.options.webhooks import (
     JobWebhook,
@@ -217,7 +218,9 @@ def _described(jobs: "JobPipeline", found: "Prepared", facts: dict[str, Any], *,
     if count > MANY and not yes:
         raise UsageProblem(f"the template has {count} variants: say --yes where that is meant")
     objects = jobs.store.of(facts["tenant"])
-    spec, content = spec_of(found, stored(found, objects), **facts)
+    with said_by_options():
+        spec_of(found, {}, **facts)  # before anything is stored
+        spec, content = spec_of(found, stored(found, objects), **facts)
     refuse(Description.of(spec), jobs.catalogue)
     return spec, objects.put_bytes(content)
 
