@@ -132,6 +132,9 @@ def test_an_estimate_of_footage_says_that_nobody_knows_its_length(template: Path
         "stages: [{name: smooth, operator: interpolate, inputs: {film: 'asset:film'}}]\nfinals: [smooth]\n"
     )
     said = check(template).stdout.replace("\n", " ")
-    assert "of smooth nothing was measured yet and the length of the footage is not known, so that is a guess." in said
+    assert (
+        "of smooth nothing was measured yet and how many pictures there are is not known, so that is a guess." in said
+    )
     assert "times more or less" not in said
+    assert said.startswith("1 variant ")
     assert [stage["sized"] for stage in json.loads(check(template, "--json").stdout)["stages"]] == [False, False]

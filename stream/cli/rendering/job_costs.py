@@ -75,7 +75,12 @@ def variant_costs_table(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 def forecast_table(told: Mapping[str, Any], variants: int) -> Table:
     """Of `Forecast.told`."""
-    table = Table(title=f"{variants} variants", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"{variants} variant{'' if variants == 1 else 's'}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in ("stage", "operator"):
         table.add_column(column, overflow="fold")
     for column in ("times", "CPU s", "worker time", "writes"):
@@ -126,8 +131,8 @@ def _basis(told: Mapping[str, Any]) -> str:
 
 _BASES = {
     (False, True): f"nothing was measured yet, so that may be {ASSUMED_FACTOR:g} times more or less",
-    (False, False): "nothing was measured yet and the length of the footage is not known, so that is a guess",
-    (True, False): "the length of the footage is not known, so that is what other footage took",
+    (False, False): "nothing was measured yet and how many pictures there are is not known, so that is a guess",
+    (True, False): "how many pictures there are is not known, so that is what others took",
 }
 """By whether such work was measured, and whether its size is known."""
 
