@@ -30,7 +30,8 @@ class Vocabulary:
         ]
         if unknown:
             few = ", ".join(unknown[:8])
-            raise self._refused(f"{'word' if len(unknown) == 1 else 'words'} {few} of it mean nothing to this model")
+            told = f"word {few} of it means" if len(unknown) == 1 else f"words {few} of it mean"
+            raise self._refused(f"{told} nothing to this model")
         found = sorted({self.meanings[word] for word in words if word in self.meanings})
         if len(found) != 1:
             raise self._refused(f"it names {len(found)} of them" if found else "it names none of them")

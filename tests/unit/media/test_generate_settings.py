@@ -15,7 +15,7 @@ from stream.media.generate.walk import walk
     [
         ("label-gan", "a secretword on a green horse", r"words 2, 3, 6 of it mean nothing.*amber, blue"),
         ("label-gan", "a painted eye", "names none of them"),
-        ("label-gan", "a green or blue eye", "word 3 of it"),
+        ("label-gan", "a green or blue eye", "word 3 of it means nothing"),
         ("label-gan", "green and blue", "word 2 of it"),
         ("label-gan", "green blue", "names 2 of them"),
         ("terrain-consistency", "a green eye", "gentle, moderate, hard, extreme"),

@@ -120,7 +120,9 @@ def test_a_link_in_the_folder_of_models_is_refused_and_a_missing_model_is_told_o
     (model.parent / "linked").symlink_to(model)
     with pytest.raises(BadRequest, match="link"):
         directory("hf:linked", (model.parent,))
-    with pytest.raises(Unavailable, match="other is not in the folder of models") as caught:
+    with pytest.raises(
+        Unavailable, match="other is not in the folder of models on this machine: put its directory below"
+    ) as caught:
         directory("hf:other", (model.parent,))
     assert caught.value.code == "toolchain_lacks"
 

@@ -71,7 +71,11 @@ def _found(name: str, roots: Sequence[Path]) -> Path:
             raise _refused(name, "its directory is a link: put the directory itself there")
         if path.is_dir():
             return path
-    raise Unavailable(f"model: {name} is not in the folder of models on this machine", code="toolchain_lacks")
+    raise Unavailable(
+        f"model: {name} is not in the folder of models on this machine: put its directory below `models` in the state"
+        " directory",
+        code="toolchain_lacks",
+    )
 
 
 def _files(name: str, path: Path) -> Iterator[Path]:
