@@ -248,6 +248,14 @@ def test_within_a_lane_what_is_due_first_is_first_and_then_what_matters_more(tmp
     bench.register.close()
 
 
+def test_what_is_due_first_is_asked_for_again_first(bench: CoordinatorBench) -> None:
+    for name, deadline_ms in (("whenever", None), ("late", 2_000), ("soon", 1_000)):
+        bench.submit(name, name=name, deadline_ms=deadline_ms)
+    bench.take()
+    bench.turns.forget_asked()
+    assert [job.name for job, _ in bench.take()] == ["soon", "late", "whenever"]
+
+
 def test_who_waits_is_served_before_a_batch_and_tenants_take_turns(tmp_path: Path) -> None:
     bench = CoordinatorBench(tmp_path, slots=2)
     bench.submit(*(f"w{index}" for index in range(50)), name="big", tenant="large")

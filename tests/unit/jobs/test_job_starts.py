@@ -62,7 +62,8 @@ def test_a_worker_tells_once_how_long_it_waited(tmp_path: Path) -> None:
     clock.advance(2.5)
     first = ASKED.model_copy(update={"kind": "begin", "begins": "interactive"})
     later = ASKED.model_copy(update={"key": "3" * 64, "settings": {"text": "later"}})
-    lost = first.model_copy(update={"key": "4" * 64, "settings": {"text": "asked for again"}, "attempt": 2})
+    again = {"key": "4" * 64, "stage_key": "5" * 64, "settings": {"text": "asked for again"}, "attempt": 2}
+    lost = first.model_copy(update=again)
     # Known the second time, so nothing begins.
     for task in (first, first, later, lost):
         list(operator.process([Event(task, "acme", "ads", "job", submitted_ms)]))
