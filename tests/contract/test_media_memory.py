@@ -11,7 +11,7 @@ from tests.support.delivered import delivered
 from tests.support.media_examples import film_with_sound
 from tests.support.programs import ROOT, program
 
-SHORT_S, LONG_S = 12, 72
+SHORT_S, LONG_S = 12, 48
 MOST_MORE_KIB = 32 * 1024
 LAYERS = [{"kind": "video", "input": "source"}]
 SETTINGS: dict[str, dict[str, Any]] = {
