@@ -23,13 +23,15 @@ def posts(stage: Stage) -> bool:
 class JobRollout:
     """`objects`: where files, results and states lie, an object store. The keys of the Secret `secret` are the
     environment of both stages: credentials of that store, and what signs manifests. `deliver_roots`: where finals may
-    go. `webhook`: is told when jobs have ended.
+    go. `webhook`: is told when jobs have ended. `keep_days`: of results of stages; `keep_parts_days`: of parts.
     """
 
     objects: str
     secret: str | None = None
     deliver_roots: Sequence[str] = ()
     webhook: Webhook | None = None
+    keep_days: float | None = None
+    keep_parts_days: float | None = None
 
     def arguments(self, stage: Stage, image: str, tasks_partitions: int) -> list[str]:
         """Of `rushes`, for a stage of the topology of jobs. `tasks_partitions`: of the topic of tasks."""
@@ -39,7 +41,9 @@ class JobRollout:
         words = [*stage.launch.command, stage.name, "--objects", self.objects]
         if stage.max_replicas == 1:
             # As many again wait as all renderers can do at a time, so that none is ever idle.
-            return [*words, "--slots", str(2 * tasks_partitions)]
+            words += ["--slots", str(2 * tasks_partitions)]
+            kept = {"--keep-days": self.keep_days, "--keep-parts-days": self.keep_parts_days}
+            return words + [word for name, days in kept.items() if days is not None for word in (name, f"{days:g}")]
         words += ["--renderers", str(stage.concurrency)]
         words += [word for root in self.deliver_roots for word in ("--deliver-root", root)]
         _, digest, value = image.partition("@sha256:")

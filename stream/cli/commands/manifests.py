@@ -78,6 +78,19 @@ def manifests(  # one option per thing a deployment decides
         list[str] | None,
         typer.Option(metavar="[TENANT=]PLACE", help="Where finals of jobs may be delivered; repeatable."),
     ] = None,
+    jobs_keep_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=36_500.0,
+            metavar="DAYS",
+            help="Results of stages that are older are removed, and no finals. [default: never]",
+        ),
+    ] = None,
+    jobs_keep_parts_days: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=36_500.0, metavar="DAYS", help="Parts of stages. [default: --jobs-keep-days]"),
+    ] = None,
     jobs_webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of ended jobs.")] = None,
     jobs_webhook_secret: Annotated[
         str | None, typer.Option(help="Secret whose `secret` signs what is posted of jobs; such a webhook needs one.")
@@ -125,6 +138,7 @@ def manifests(  # one option per thing a deployment decides
         jobs_objects,
         jobs_secret,
         tuple(deliver_root or ()),
+        (jobs_keep_days, jobs_keep_parts_days),
         _webhook(jobs_webhook, jobs_webhook_secret, of="jobs-"),
     )
     webhook_settings = _webhook(webhook, webhook_secret)
@@ -186,7 +200,11 @@ def _webhook(url: str | None, secret_name: str | None, *, of: str = "") -> "Webh
 
 
 def _jobs(
-    objects: str | None, secret: str | None, deliver_roots: tuple[str, ...], webhook: "Webhook | None"
+    objects: str | None,
+    secret: str | None,
+    deliver_roots: tuple[str, ...],
+    keep_days: tuple[float | None, float | None],
+    webhook: "Webhook | None",
 ) -> "JobRollout | None":
     """What the stages of jobs need, or None. Raises `UsageProblem` for options without --jobs-objects, and for a
     directory, which no pod sees.
@@ -196,9 +214,13 @@ def _jobs(
     from stream.deployment.job_workers import JobRollout
     from stream.errors import Fatal
 
+    kept, kept_parts = keep_days
+    if kept is None and kept_parts is not None:
+        raise UsageProblem("--jobs-keep-parts-days needs --jobs-keep-days")
     if objects is None:
-        options = {"--jobs-secret": secret, "--deliver-root": deliver_roots, "--jobs-webhook": webhook}
-        if given := next((option for option, value in options.items() if value), None):
+        options = {"--jobs-secret": secret, "--deliver-root": deliver_roots or None, "--jobs-webhook": webhook}
+        options |= {"--jobs-keep-days": kept}
+        if given := next((option for option, value in options.items() if value is not None), None):
             raise UsageProblem(f"{given} without --jobs-objects: say where the objects of jobs lie")
         return None
     try:
@@ -208,7 +230,7 @@ def _jobs(
     except Fatal as error:
         raise UsageProblem(f"--jobs-objects and --deliver-root: {error.message}") from None
     assert place is not None, "it was given"
-    return JobRollout(place, secret, deliver_roots, webhook)
+    return JobRollout(place, secret, deliver_roots, webhook, kept, kept_parts)
 
 
 def _in_a_bucket(option: str, place: "Location | None") -> str | None:
