@@ -218,8 +218,12 @@ def _jobs(
     if kept is None and kept_parts is not None:
         raise UsageProblem("--jobs-keep-parts-days needs --jobs-keep-days")
     if objects is None:
-        options = {"--jobs-secret": secret, "--deliver-root": deliver_roots or None, "--jobs-webhook": webhook}
-        options |= {"--jobs-keep-days": kept}
+        options: dict[str, object] = {
+            "--jobs-secret": secret,
+            "--deliver-root": deliver_roots or None,
+            "--jobs-webhook": webhook,
+            "--jobs-keep-days": kept,
+        }
         if given := next((option for option, value in options.items() if value is not None), None):
             raise UsageProblem(f"{given} without --jobs-objects: say where the objects of jobs lie")
         return None
