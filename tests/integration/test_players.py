@@ -14,7 +14,7 @@ from tests.support.browser import chromium
 from tests.support.delivered import delivered, operator_named
 from tests.support.media_examples import film_with_sound, made, work
 from tests.support.numbered_clips import number_in
-from tests.support.players import STARTS, script_of
+from tests.support.players import OFFERED, STARTS, script_of
 
 BASE = "https://cdn.example/package/"
 _PAGE = "<!doctype html><video muted width=128 height=64></video>"
@@ -122,9 +122,10 @@ def test_players_show_the_right_picture_at_each_time(
     assert lasts is not None
     assert facts["duration"] == pytest.approx(float(lasts[1]), abs=0.05)
     assert page.evaluate(_PLAYED, 0.3) > 0, "no sound was decoded"
+    wait_for(lambda: page.evaluate(OFFERED[player]) == ["en"], "the captions are offered", within_s=10.0)
     if player == "hls.js":
         # Others show captions by layers of their own, once a person has chosen them.
         cues = [["en", 1.0, 3.0, "A quiet word"]]
-        wait_for(lambda: page.evaluate(_CUES) == cues, "the captions are offered with their times", within_s=10.0)
+        wait_for(lambda: page.evaluate(_CUES) == cues, "the captions have their times", within_s=10.0)
     page.unroute_all(behavior="wait")
     page.close()

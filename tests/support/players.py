@@ -11,14 +11,21 @@ from deploy.promtool import default_cache
 STARTS = {
     "hls.js": "url => { const hls = new Hls({enableWorker: false}); hls.loadSource(url + 'master.m3u8');"
     " hls.attachMedia(document.querySelector('video')); }",
-    "dash.js": "url => dashjs.MediaPlayer().create().initialize("
-    "document.querySelector('video'), url + 'manifest.mpd', false)",
-    "shaka": "async url => { const player = new shaka.Player(); await player.attach(document.querySelector('video'));"
+    "dash.js": "url => { window.player = dashjs.MediaPlayer().create(); player.initialize("
+    "document.querySelector('video'), url + 'manifest.mpd', false); }",
+    "shaka": "async url => { window.player = new shaka.Player(); await player.attach(document.querySelector('video'));"
     " await player.load(url + 'manifest.mpd'); }",
-    "shaka-hls": "async url => { const player = new shaka.Player(); await player.attach("
+    "shaka-hls": "async url => { window.player = new shaka.Player(); await player.attach("
     "document.querySelector('video')); await player.load(url + 'master.m3u8'); }",
 }
 """How each loads a package."""
+OFFERED = {
+    "hls.js": "() => [...document.querySelector('video').textTracks].map(track => track.language)",
+    "dash.js": "() => player.getTracksFor('text').map(track => track.lang)",
+    "shaka": "() => player.getTextTracks().map(track => track.language)",
+    "shaka-hls": "() => player.getTextTracks().map(track => track.language)",
+}
+"""The languages of the captions that each offers."""
 
 
 def script_of(player: str) -> Path:
