@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import subprocess
 import sys
@@ -155,3 +156,18 @@ def test_who_watches_a_job_that_nobody_works_on_is_told(folder: Path) -> None:
     assert jobs(folder, "cancel", "swatch").exit_code == 0
     ended = jobs(folder, "watch", "swatch")
     assert (ended.exit_code, left in ended.stderr) == (1, False)
+
+
+def test_a_delivery_that_is_looked_at_waits_for_no_other_job(folder: Path) -> None:
+    out = folder / "out"
+    assert submit(folder, "--deliver-to", str(out)).exit_code == 0
+    (folder / "t.yaml").write_text(
+        TEMPLATE.replace("swatch", "long").replace("duration: 0.2", "duration: 3000") + "budget: {cpu_s: 0.000001}\n"
+    )
+    assert "budget_exhausted" in submit(folder).stdout
+    assert "it is running" in jobs(folder, "budget", "long", "--cpu-s", "36000").stdout
+    (poster,) = out.rglob("poster.png")
+    poster.unlink()
+    assert jobs(folder, "deliver", "swatch").exit_code == 0
+    assert poster.exists()
+    assert json.loads(jobs(folder, "show", "long", "--json").stdout)["state"] == "running"

@@ -245,18 +245,28 @@ def _give(
             send(broker, [command(*told, clock.now_ms())])
         return False
     leave_command(settings, *told, clock.now_ms())
-    return _carry_out(settings, clock, rendering=rendering)
+    tenant, _, data = told
+    return _carry_out(settings, clock, tenant, getattr(data, "job", ""), rendering=rendering)
 
 
-def _carry_out(settings: "JobSettings", clock: SystemClock, *, rendering: bool) -> bool:
-    """Unless another process works on the jobs: that one carries it out. `rendering`: with the work that follows."""
+def _carry_out(settings: "JobSettings", clock: SystemClock, tenant: str, job: str, *, rendering: bool) -> bool:
+    """Unless another process works on the jobs: that one carries it out. `rendering`: with the work that follows for
+    this job; what others wait for is not waited for.
+    """
     import threading
 
+    from stream.jobs.reports import is_final
+    from stream.sessions.job_status import read_status
     from stream.sessions.jobs_embedded import EmbeddedJobs, scratch_within
 
     try:
         with scratch_within(settings) as held, EmbeddedJobs(held, clock, rendering=rendering) as session:
-            session.run(threading.Event(), lambda: False, lambda: None, until_quiet=True)
+
+            def rests() -> bool:
+                found = read_status(session.jobs, tenant, job) if rendering else None
+                return found is not None and is_final(found)
+
+            session.run(threading.Event(), rests, lambda: None, until_quiet=True)
     except Unavailable as error:
         if error.code != "state_locked":
             raise
