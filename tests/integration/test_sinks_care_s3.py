@@ -57,6 +57,7 @@ def stores(s3_prefix: str) -> Iterator[Stores]:
     yield both
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", ["lance", "delta"])
 def test_what_one_store_lost_comes_back(stores: Stores, target: Target) -> None:
     cells = [SpaceCell(annotations(segment=segment, of=2).header.segment_id, SPACE.key) for segment in range(2)]
