@@ -69,6 +69,11 @@ def test_a_job_that_is_done_tells_what_a_command_does_not_change(folder: Path) -
     told = jobs(folder, "deliver", "swatch")
     assert told.stdout == "job swatch is done: 1 of 1 variants lie where they were delivered.\n"
     assert poster.read_bytes() == made
+    poster.write_bytes(b"another file")
+    told = jobs(folder, "deliver", "swatch")
+    assert "0 of 1 variants lie where they were delivered; `rushes jobs show swatch` says why." in told.stdout
+    assert told.exit_code == 1
+    assert poster.read_bytes() == b"another file"
 
 
 @pytest.mark.parametrize(

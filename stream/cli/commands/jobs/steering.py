@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli.commands.jobs.looking import VariantName, jobs_of, variant_of
-from stream.cli.context import Context, UsageProblem
+from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.cli.options.jobs import (
     BrokerUri,
     ClientProperties,
@@ -56,7 +56,8 @@ resume = steering("resume", "Go on with a paused job.")
 retry = steering("retry", "Begin what failed or was canceled again, from its last finished stage.")
 deliver = steering(
     "deliver",
-    "Look whether everything that a job has delivered still lies there, and bring again what is gone.",
+    "Look whether everything that a job has delivered still lies there, and bring again what is gone. Exits with 1"
+    " where not all of it does then; with --broker the workers look.",
     rendering=True,
 )
 
@@ -211,6 +212,12 @@ def _send(
     now = read_status(JobPipeline(settings, clock, afresh=True), tenant, job) if carried_out else None
     told = f"{action} of job {job} is on its way." if now is None else _became(action, known, now)
     shared.console.print(told, soft_wrap=True, markup=False)
+    if now is not None and action == "deliver" and not _all_there(now):
+        raise AnsweredNo
+
+
+def _all_there(now: Mapping[str, Any]) -> bool:
+    return bool(now["done"] == now["variants"])
 
 
 def _became(action: Action, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -219,7 +226,8 @@ def _became(action: Action, before: Mapping[str, Any], now: Mapping[str, Any]) -
     if action in _MOVES and all(now[count] == before[count] for count in ("state", "done", "blocked")):
         return f"job {job} is {state}: there is nothing to {action}."
     if action == "deliver":
-        return f"job {job} is {state}: {now['done']} of {now['variants']} variants lie where they were delivered."
+        found = f"job {job} is {state}: {now['done']} of {now['variants']} variants lie where they were delivered"
+        return f"{found}." if _all_there(now) else f"{found}; `rushes jobs show {job}` says why."
     told = f"{action} of job {job} is {'set' if action in _VALUES else 'carried out'}: it is {state}."
     # Nothing computes here: whoever steers a job need not be who does it.
     return f"{told} The command that submitted it goes on with it." if state == "running" else told
