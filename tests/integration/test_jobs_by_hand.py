@@ -92,7 +92,7 @@ def test_a_row_that_fails_leaves_a_table_and_words_for_who_submits_again(tmp_pat
     template = written(tmp_path, f"{CARDS}budget: {{variant_cpu_s: 0.01}}\n")
     stopped = person.says("submit", template, code=1)
     assert "cards: failed, 0 of 2 variants done" in stopped.output
-    assert stopped.output.count("rushes jobs budget") == 2
+    assert stopped.output.count("[variant_budget]") == 2
     again = person.says("submit", template, code=1)
     assert "cards is known already, and failed: `rushes jobs retry cards` begins again what failed" in again.stderr
     person.says("budget", "cards", code=2)
