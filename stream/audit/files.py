@@ -93,6 +93,20 @@ def newest_note(path: Path) -> bytes | None:
     return None
 
 
+def notes_end(path: Path) -> int:
+    """Where the last whole checkpoint of a file ends, however long that is. Raises `OSError`."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _NOTE_BYTES))
+        *parts, cut_off = file.read().split(b"\n\n")
+    end = size - len(cut_off)
+    for part in reversed(parts):
+        if part.startswith("—".encode()):
+            return end
+        end -= len(part) + 2
+    return sum(len(note) + 1 for note in notes_of(path))
+
+
 @dataclass(frozen=True, slots=True)
 class LatestEvents:
     """The newest first. `complete`: whether there are no more."""

@@ -15,7 +15,16 @@ from filelock import FileLock, Timeout
 from stream.audit import entry
 from stream.audit.checkpoint import Checkpoint, SigningKey
 from stream.audit.entry import Entry, Head
-from stream.audit.files import CHECKPOINTS, LOCK, MOST_LINE_BYTES, Beginning, event_files, file_name, lines_of, notes_of
+from stream.audit.files import (
+    CHECKPOINTS,
+    LOCK,
+    MOST_LINE_BYTES,
+    Beginning,
+    event_files,
+    file_name,
+    lines_of,
+    notes_end,
+)
 from stream.audit.merkle import Tree
 from stream.errors import Fatal, Unavailable
 from stream.files import Sync, make_folder, sync
@@ -60,6 +69,7 @@ class Journal:
         self._length = 0
         self._broken = False
         self._signed: tuple[int, bytes] | None = None
+        self._left: tuple[str, int, int, int] | None = None
 
     def open(self, *, wait_s: float = 0.0) -> None:
         """Become the writer, and take back what a kill left half written. `wait_s`: for another writer.
@@ -71,14 +81,16 @@ class Journal:
             make_folder(self._directory, self._sync)
             self._lock.acquire(timeout=wait_s)
             files = event_files(self._directory)
-            if files:
+            if self._left is not None and files and self._left == _state_of(files[-1]):
+                pass  # nobody has written since this one was closed
+            elif files:
                 self._recover(files)
             else:
                 self._begin(Beginning(self._new_chain(), Head(), Tree()))
             kept = self._directory / CHECKPOINTS
             # The next note must not follow half a note that a kill left.
             if kept.exists():
-                self._cut(kept, sum(len(note) + 1 for note in notes_of(kept)))
+                self._cut(kept, notes_end(kept))
         # Before `OSError`, of which filelock's `Timeout` is a subclass.
         except Timeout:
             raise Unavailable(
@@ -99,6 +111,9 @@ class Journal:
 
     def close(self) -> None:
         """Idempotent."""
+        if self._lock.is_locked:
+            with suppress(OSError):
+                self._left = None if self._broken else _state_of(self._path)
         self._lock.release()
 
     @property
@@ -245,3 +260,9 @@ class Journal:
             " can; free the disk or correct its rights",
             code="audit_unavailable",
         )
+
+
+def _state_of(path: Path) -> tuple[str, int, int, int]:
+    """What is another one whenever a file was written, or made anew. Raises `OSError`."""
+    found = path.stat()
+    return path.name, found.st_ino, found.st_size, found.st_mtime_ns

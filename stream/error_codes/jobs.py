@@ -40,8 +40,9 @@ JOBS = (
         "There is no job, or no finished variant, of this name.",
         "`rushes jobs list` shows the jobs of a tenant, `rushes jobs show` the variants of one.",
     ),
-    bad_event(
+    ErrorCode(
         "job_closed",
+        (ErrorKind.BAD_EVENT, ErrorKind.BAD_REQUEST),
         "A job that ended so long ago that the coordinator keeps nothing of its variants any more.",
         "Submit its template under another name. Its states, manifests and finals stay where they are.",
     ),

@@ -91,11 +91,7 @@ class Coordinator:
         if job is None:
             raise BadEvent(f"there is no job {data.job!r}", code="no_job")
         if job.closed:
-            raise BadEvent(
-                f"job {data.job!r} ended long ago and is closed: submit its template under another name; what is known"
-                " of it by content is not made again",
-                code="job_closed",
-            )
+            raise BadEvent(closed(data.job), code="job_closed")
         match data.action:
             case "cancel":
                 self._cancel(job)
@@ -240,7 +236,9 @@ class Coordinator:
             return
         if data.variant_cpu_s is not None:
             self._register.change("UPDATE job SET variant_cpu_s = ? WHERE id = ?", data.variant_cpu_s, job.id)
-            self._again(job, "failed", failed_by=VARIANT_STOPPED)
+            # A canceled job stays so until somebody retries it.
+            if job.state is not JobState.CANCELED:
+                self._again(job, "failed", failed_by=VARIANT_STOPPED)
         if data.cpu_s is not None or data.variant_cpu_s is None:
             self.budgets.set_job(job, data.cpu_s)
 
@@ -284,6 +282,14 @@ class Coordinator:
     def _charge(self, task: TaskRow, data: TaskEnded, needs: Sequence[Need]) -> None:
         self._charges.charge(task, data, needs)
         self.budgets.charge(task, data.cost.cpu_s)
+
+
+def closed(job: str) -> str:
+    """Why a command about a job is refused that ended long ago."""
+    return (
+        f"job {job!r} ended long ago and is closed: submit its template under another name; what is known of it by"
+        " content is not made again"
+    )
 
 
 def _place(need: Need) -> tuple[int, int, int, str, int]:

@@ -145,6 +145,21 @@ def stage_counts(register: JobRegister, job: JobRow, stages: list[str]) -> tuple
     return done, work
 
 
+def is_undelivered(row: Mapping[str, Any]) -> bool:
+    """Whether a variant of the table has passed all stages, and failed where it was to be delivered."""
+    return bool(row["state"] == "failed" and not row["stage"])
+
+
+def is_at_rest(status: Mapping[str, Any]) -> bool:
+    """Whether nothing of a job is in work or waits for its turn: it has ended, rests, or waits for moderation alone."""
+    if is_final(status):
+        return True
+    if status["state"] != JobState.RUNNING:
+        return not any(stage["in_work"] for stage in status["stages"])
+    ended = sum(status[state] for state in ("done", "failed", "canceled", "blocked"))
+    return bool(ended + status.get("awaiting", 0) == status["variants"])
+
+
 def is_final(status: Mapping[str, Any]) -> bool:
     """Whether nothing more happens to the job of a status without somebody's command."""
     return JobState(status["state"]).ended

@@ -9,6 +9,7 @@ from stream.jobs.coordination import Coordinator
 from stream.jobs.estimates import Rates
 from stream.jobs.prices import GIB
 from stream.jobs.register import JobRegister, JobRow
+from stream.jobs.reviews import AWAITED
 from stream.jobs.states import JobState, rank_of
 from stream.jobs.template import LANES
 
@@ -35,6 +36,7 @@ class Turns:
         self._clock = clock
         self._most_bytes = most_bytes
         self._crowded = ""
+        self._held_up: set[int] = set()
         self._looked: set[int] = set()
         self._going_on: dict[int, JobRow] = {}
 
@@ -42,7 +44,10 @@ class Turns:
         """The tasks that are asked for now, within the transaction of the caller."""
         found: list[tuple[JobRow, TaskAsked]] = []
         self._looked.clear()
-        self._crowded = self._too_much()
+        crowded = self._too_much()
+        if bool(crowded) is not bool(self._crowded):
+            self._held_up |= self._batches()
+        self._crowded = crowded
         for rank in range(len(LANES)):
             while self._room(rank):
                 if (taken := self._next(rank)) is None:
@@ -53,6 +58,11 @@ class Turns:
     def holds_up(self, job: JobRow) -> str:
         """Why no other variant of a job is begun, as of the last `take`; empty where nothing holds it up."""
         return self._crowded if job.rank >= _BATCH and job.waiting and job.state is JobState.RUNNING else ""
+
+    def changed_jobs(self) -> set[int]:
+        """Jobs that are held up now, or are not any more; each is told once."""
+        found, self._held_up = self._held_up, set()
+        return found
 
     def going_on(self) -> list[JobRow]:
         """Jobs of which more may be known than the turns so far have looked up; each is told once."""
@@ -103,20 +113,27 @@ class Turns:
 
     def _too_much(self) -> str:
         """Words where the store holds so much of unfinished variants that no more are begun. What is begun ends, and
-        takes nothing more then; a job that rests does not count, as nobody knows for how long.
+        takes nothing more then. A job that rests does not count, nor a variant that waits for moderation, as nobody
+        knows for how long.
         """
         if self._most_bytes == float("inf"):
             return ""
         row = self._register.one(
             "SELECT TOTAL(variant.written_bytes) FROM job CROSS JOIN variant ON variant.job = job.id"
-            " WHERE job.state = 'running' AND job.rank >= ? AND variant.state = 'running'",
+            " WHERE job.state = 'running' AND job.rank >= ? AND variant.state = 'running' AND variant.code != ?",
             _BATCH,
+            AWAITED,
         )
         assert row is not None, "a sum is one row"
         if row[0] < self._most_bytes:
             return ""
         written, most = row[0] / GIB, self._most_bytes / GIB
         return f"the variants in work have written {written:.3g} GiB of at most {most:.3g}: no other one is begun"
+
+    def _batches(self) -> set[int]:
+        """Jobs that the limit holds up while it is reached."""
+        rows = self._register.all("SELECT id FROM job WHERE state = 'running' AND rank >= ? AND waiting > 0", _BATCH)
+        return {int(row["id"]) for row in rows}
 
     def _open(self, job: JobRow) -> bool:
         """Begin more of a job; False where that is for another transaction, as others wait for the end of this one."""

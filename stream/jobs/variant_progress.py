@@ -259,6 +259,8 @@ class VariantProgress:
     ) -> None:
         # Here, so that a stage that is done is kept: who raises the budget does not pay for it again.
         _require_budget(job, variant)
+        # What is retried later was begun before.
+        first = kind == "begin" and variant.number == variant.stage == 0 and not job.computed
         asked = TaskAsked(
             job=job.name,
             variant=variant.id,
@@ -271,7 +273,7 @@ class VariantProgress:
             inputs=ready.inputs,
             seed=ready.stage.seed,
             toolchain=ready.toolchain,
-            begins=LANES[job.rank] if kind == "begin" and variant.number == variant.stage == 0 else "",
+            begins=LANES[job.rank] if first else "",
             **more,
         )
         self._need(job, variant, asked, place, ready.amount)

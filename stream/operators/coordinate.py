@@ -231,6 +231,7 @@ class CoordinateOperator:
         assert register is not None, "opened before"
         for tenant in self._coordinator.budgets.changed_tenants():
             self._write_budget(tenant)
+        self._changed |= self._turns.changed_jobs()
         for number in list(self._changed):
             job = register.job_by_id(number)
             if job.closed:

@@ -116,11 +116,15 @@ class RenderOperator:
         known = objects.known(task.key) or (objects.known(task.stage_key) if task.kind == "begin" else None)
         # What lies outside of the store is looked at again: others may remove it.
         if known is not None and (task.kind != "deliver" or self._delivery.lies_there(tenant, task)):
-            return _end(task, "done", TaskCost(), known).model_copy(update={"reused": True})
+            # An earlier attempt of this process may have made it, and not have told so.
+            cost = self._spent.pop((tenant, task.key), TaskCost())
+            return _end(task, "done", cost, known).model_copy(update={"reused": True})
         try:
             self._renderer.prepare()
             with self._audited(tenant, task):
                 made = self._delivered(tenant, task) if task.kind == "deliver" else self._made(event, objects)
+                # Within, so that it is not made again where the trail cannot take what came of it.
+                self._learned(objects, task, made)
         except LostObject as lost:
             missing = lost.digests
             return _end(task, "lost", self._spent.pop((tenant, task.key), TaskCost())).model_copy(
@@ -130,11 +134,14 @@ class RenderOperator:
             return _end(task, "canceled", self._charge(tenant, task))
         except OSError as error:
             raise Unavailable(f"the folder for temporary files: {error.strerror}", code="disk_full") from error
+        return _end(task, "done", self._spent.pop((tenant, task.key), TaskCost()), made)
+
+    @staticmethod
+    def _learned(objects: ContentObjects, task: TaskAsked, made: Known) -> None:
         objects.learn(task.key, made)
         if task.kind == "join" or (task.kind == "begin" and made.outputs):
             # Another job finds the whole stage by this, without asking for its parts.
             objects.learn(task.stage_key, made)
-        return _end(task, "done", self._spent.pop((tenant, task.key), TaskCost()), made)
 
     def _made(self, event: Event[TaskAsked], objects: ContentObjects) -> Known:
         tenant, task = event.tenant, event.data

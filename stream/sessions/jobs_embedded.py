@@ -16,11 +16,13 @@ from prometheus_client import CollectorRegistry
 from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
-from stream.errors import StageError
+from stream.errors import BadRequest, StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.jobs import JobControlled, JobSubmitted, TenantBudgeted
 from stream.files import make_folder, replace_file
+from stream.jobs.coordination import closed
+from stream.jobs.register import JobRegister
 from stream.observability.metrics import Metrics
 from stream.pipelines.jobs import COORDINATE, NOTIFY, JobPipeline, JobSettings
 from stream.runtime.temporary_folders import folder_below
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from stream.sessions.background import BackgroundWork
 
 _LOOK_S = 0.2
+_LOOKED_AT_S = 0.1
+"""So long another process may hold the folder to look whether anybody does: see `is_left`."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +61,7 @@ class EmbeddedJobs:
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
-            held.enter_context(state_lock(home_of(self._settings)))
+            held.enter_context(state_lock(home_of(self._settings), wait_s=_LOOKED_AT_S))
             topology = self.jobs.topology()
             self._broker = MemoryBroker(self._clock, partitions=4, keep_unclaimed=False)
             held.callback(self._broker.close)
@@ -152,6 +156,17 @@ def is_left(settings: JobSettings) -> bool:
             return True
     except StageError:
         return False
+
+
+def require_open(settings: JobSettings, tenant: str, job: str) -> None:
+    """Raises `BadRequest` (`job_closed`) where no command about a job is carried out any more."""
+    register = JobRegister(settings.register, readonly=True)
+    try:
+        found = register.job(tenant, job)
+    finally:
+        register.close()
+    if found is not None and found.closed:
+        raise BadRequest(closed(job), code="job_closed")
 
 
 def leave_command(

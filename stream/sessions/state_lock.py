@@ -12,12 +12,14 @@ LOCK_FILE = "rushes.lock"
 
 
 @contextmanager
-def state_lock(directory: Path) -> Iterator[None]:
-    """Hold a state directory alone. Raises `Unavailable` (`state_locked`) or `Fatal` (`state_unwritable`)."""
+def state_lock(directory: Path, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold a state directory alone. `wait_s`: for another process. Raises `Unavailable` (`state_locked`) or `Fatal`
+    (`state_unwritable`).
+    """
     lock = FileLock(directory / LOCK_FILE)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout:
         raise Unavailable(
             f"another rushes process works on {directory}; wait for it, or use another --state", code="state_locked"

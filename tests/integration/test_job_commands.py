@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.errors import BadRequest
+from stream.jobs.register import JobRegister
 from stream.pipelines.jobs import JobSettings
 from stream.sessions.jobs_embedded import is_left
 from stream.sessions.state_lock import state_lock
@@ -43,6 +44,18 @@ def jobs(folder: Path, *words: str) -> Result:
 
 def submit(folder: Path, *words: str) -> Result:
     return jobs(folder, "submit", str(folder / "t.yaml"), *words)
+
+
+TWO = TEMPLATE.replace("#204080", "${colour}") + 'parameters: {mode: product, axes: {colour: ["#204080", "#802040"]}}\n'
+
+
+def changed(folder: Path, *changes: str) -> None:
+    """What the register has of jobs, and what is told of them."""
+    register = JobRegister(JobSettings.under(folder / "state").register)
+    for change in changes:
+        register.change(change)
+    register.close()
+    jobs(folder, "priority", "swatch", "--level", "0")
 
 
 def key_in(folder: Path) -> str:
@@ -74,6 +87,8 @@ def test_a_job_that_is_done_tells_what_a_command_does_not_change(folder: Path) -
     assert "0 of 1 variants lie where they were delivered; `rushes jobs show swatch` says why." in told.stdout
     assert told.exit_code == 1
     assert poster.read_bytes() == b"another file"
+    told = jobs(folder, "deliver", "swatch")
+    assert (told.exit_code, "0 of 1 variants" in told.stdout) == (1, True), "it was not delivered before this time"
 
 
 @pytest.mark.parametrize(
@@ -176,3 +191,41 @@ def test_a_delivery_that_is_looked_at_waits_for_no_other_job(folder: Path) -> No
     assert jobs(folder, "deliver", "swatch").exit_code == 0
     assert poster.exists()
     assert json.loads(jobs(folder, "show", "long", "--json").stdout)["state"] == "running"
+
+
+def test_what_was_never_delivered_is_not_missed(folder: Path) -> None:
+    (folder / "t.yaml").write_text(TWO)
+    assert submit(folder, "--deliver-to", str(folder / "out")).exit_code == 0
+    changed(
+        folder,
+        "UPDATE variant SET state = 'failed', stage = 0 WHERE number = 1",
+        "UPDATE job SET state = 'partial', done = 1, failed = 1",
+    )
+    told = jobs(folder, "deliver", "swatch")
+    assert told.stdout == "job swatch is partial: 1 of 1 variants lie where they were delivered.\n"
+    assert told.exit_code == 0
+
+
+def test_variants_of_a_running_job_that_wait_again_are_told_of(folder: Path) -> None:
+    (folder / "t.yaml").write_text(TWO + "budget: {cpu_s: 0.000001}\n")
+    assert "budget_exhausted" in submit(folder).stdout
+    assert "it is running" in jobs(folder, "budget", "swatch", "--cpu-s", "36000").stdout
+    assert jobs(folder, "retry", "swatch").stdout == "job swatch is running: there is nothing to retry.\n"
+    changed(
+        folder,
+        "DELETE FROM task",
+        "DELETE FROM need",
+        "UPDATE variant SET state = 'failed'",
+        "UPDATE job SET failed = 2, waiting = 0",
+    )
+    assert "retry of job swatch is carried out: it is running." in jobs(folder, "retry", "swatch").stdout
+
+
+def test_a_command_about_a_job_that_ended_long_ago_is_refused(folder: Path) -> None:
+    assert submit(folder, "--deliver-to", str(folder / "out")).exit_code == 0
+    changed(folder, "UPDATE job SET closed = 1")
+    for words in (("deliver", "swatch"), ("priority", "swatch", "--level", "3"), ("budget", "swatch", "--cpu-s", "5")):
+        refused = jobs(folder, *words)
+        assert isinstance(refused.exception, BadRequest), refused.stdout
+        assert refused.exception.code == "job_closed"
+        assert refused.exception.message.startswith("job 'swatch' ended long ago and is closed: submit")

@@ -109,7 +109,7 @@ def test_what_a_store_takes_at_most_is_seen_however_often_its_sink_speaks(
 ) -> None:
     monkeypatch.setattr("benchmarks.stores._FILL", "tests.support.programs.fill_and_tidy")
     monkeypatch.setattr("benchmarks.stores._LOOK_S", 0.1)
-    filled = fill(tmp_path, ["index"], (90,), Console(quiet=True), lambda _: None)
+    filled = fill(tmp_path, ["index"], (300,), Console(quiet=True), lambda _: None)
     assert filled["index"].most_bytes == [1 << 20]
     assert bytes_under(tmp_path) == 0
 

@@ -1,4 +1,4 @@
-"""Stands for a sink that is filled: it says something often, and for a moment takes much room. Arguments: stage,
+"""Stands for a sink that is filled: it says something often, and for some seconds takes much room. Arguments: stage,
 directory, how many lines.
 """
 
@@ -22,9 +22,9 @@ if __name__ == "__main__":
     folder, clock = Path(directory), SystemClock()
     folder.mkdir(parents=True)
     for number in range(int(lines)):
-        if number == int(lines) // 3:
+        if number == 10:
             (folder / "joined").write_bytes(bytes(BYTES))
-        if number == 2 * int(lines) // 3:
+        if number == int(lines) - 10:
             (folder / "joined").unlink()
         print(json.dumps({"cells": number}), flush=True)
         pause(clock)

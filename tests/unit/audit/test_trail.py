@@ -3,16 +3,19 @@
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from stream.audit import files
+from stream.audit import journal as journals
 from stream.audit.checkpoint import Checkpoint, SigningKey
 from stream.audit.files import CHECKPOINTS, event_files
 from stream.audit.journal import Journal
+from stream.audit.shared_journal import SharedJournal
 from stream.audit.verification import Verified, verify
 from stream.errors import Fatal, Unavailable
 from stream.files import sync
@@ -217,3 +220,49 @@ def test_concurrent_events_share_syncs_and_are_all_there(tmp_path: Path) -> None
     assert found.holds
     assert found.events == 400
     assert len(syncs) < 400
+
+
+def test_a_trail_of_many_processes_is_read_again_only_where_another_one_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def lines_of(path: Path) -> Iterator[bytes]:
+        read.append(path)
+        return files.lines_of(path)
+
+    monkeypatch.setattr(journals, "lines_of", lines_of)
+    one, other = (SharedJournal(Journal(tmp_path, KEY, file_bytes=2_000)) for _ in range(2))
+    for number in range(10):
+        one.append(event(number))
+    assert (read, len(event_files(tmp_path)) > 1) == ([], True)
+    other.append(event(10))
+    other.append(event(11))
+    assert len(read) == 1
+    # As a kill leaves it.
+    with event_files(tmp_path)[-1].open("ab") as file:
+        file.write(b"{")
+    for number in (12, 13):
+        assert one.append(event(number)).sequence == number
+    assert len(read) == 2
+    assert other.append(event(14)).sequence == 14
+    found = checked(tmp_path)
+    assert (found.findings, found.events, found.checkpoints) == ([], 15, 15)
+
+
+def test_an_event_that_was_refused_leaves_nothing_that_the_next_one_follows(tmp_path: Path) -> None:
+    full = threading.Event()
+
+    def disk(path: Path) -> None:
+        if full.is_set() and path.suffix == ".jsonl":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(path)
+
+    shared = SharedJournal(Journal(tmp_path, KEY, sync=disk))
+    shared.append(event(0))
+    full.set()
+    with pytest.raises(Unavailable, match="No space left"):
+        shared.append(event(1))
+    full.clear()
+    shared.append(event(2))
+    assert (said(tmp_path), checked(tmp_path).events) == ([], 2)

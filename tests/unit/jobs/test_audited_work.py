@@ -24,12 +24,14 @@ BEGIN = ASKED.model_copy(update={"kind": "begin"})
 
 
 class ListedTrail:
-    def __init__(self, *, refuses: bool = False) -> None:
+    """`room`: for so many events."""
+
+    def __init__(self, *, room: float = float("inf")) -> None:
         self.events: list[Mapping[str, Any]] = []
-        self._refuses = refuses
+        self.room = room
 
     def append(self, event: Mapping[str, Any]) -> None:
-        if self._refuses:
+        if len(self.events) >= self.room:
             raise Unavailable("the trail cannot be written", code="audit_unavailable")
         self.events.append(event)
 
@@ -77,8 +79,21 @@ def test_what_is_lost_is_told_by_its_code(tmp_path: Path) -> None:
 
 
 def test_without_a_trail_nothing_is_made(tmp_path: Path) -> None:
-    operator, store = rendering(tmp_path, ListedTrail(refuses=True))
+    operator, store = rendering(tmp_path, ListedTrail(room=0))
     with pytest.raises(Unavailable, match="cannot be written"):
         list(operator.process([Event(BEGIN, "acme", "ads", "job", 1)]))
     operator.close()
     assert list(store.of("acme").listed()) == []
+
+
+def test_what_came_of_it_cannot_be_written_and_it_is_not_made_again(tmp_path: Path) -> None:
+    trail = ListedTrail(room=1)
+    operator, _ = rendering(tmp_path, trail)
+    with pytest.raises(Unavailable, match="cannot be written"):
+        list(operator.process([Event(BEGIN, "acme", "ads", "job", 1)]))
+    trail.room = 10
+    (ended,) = operator.process([Event(BEGIN, "acme", "ads", "job", 1)])
+    operator.close()
+    assert isinstance(ended.data, TaskEnded)
+    assert (ended.data.outcome, ended.data.reused) == ("done", True)
+    assert ended.data.cost.wall_s > 0, "what the first attempt has used is told"

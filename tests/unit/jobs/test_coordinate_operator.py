@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from stream.events.base import Event
 from stream.events.jobs import JobControlled, JobSpec, JobSubmitted, TaskAsked, TaskEnded
 from stream.jobs.reading import read_values
 from stream.jobs.register import JobRegister
-from stream.jobs.reports import status_name
+from stream.jobs.reports import is_at_rest, status_name
 from stream.jobs.watching import CancelWatch
 from stream.media.catalogue import OperatorCatalogue
 from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.sessions.jobs_embedded import command
+from tests.support.job_coordination import stored
 from tests.support.media_operators import OPERATORS
 
 TEMPLATE = """
@@ -53,21 +55,22 @@ class _Documents:
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **limits: Any) -> None:
         self.clock = ManualClock()
         self.store = ObjectStore(folder / "store")
         self.documents = _Documents(self.store)
         self.register = folder / "r.sqlite"
         desk = Desk(self.register, self.store.of, self.documents, OperatorCatalogue(OPERATORS), slots=10)
+        desk = replace(desk, **limits)
         self.operator = CoordinateOperator(desk, self.clock)
         self.operator.open()
 
-    def submitted(self) -> Event:
-        values = read_values(TEMPLATE.encode(), "t")
+    def submitted(self, job: str = "job", words: str = "one, two") -> Event:
+        values = read_values(TEMPLATE.replace("one, two", words).replace("name: job", f"name: {job}").encode(), "t")
         assert isinstance(values, dict)
-        spec = JobSpec(tenant="acme", project="ads", job="job", template=values)
+        spec = JobSpec(tenant="acme", project="ads", job=job, template=values)
         digest = self.store.of("acme").put_bytes(spec.model_dump_json().encode())
-        return command("acme", "ads", JobSubmitted(job="job", spec=digest), 1)
+        return command("acme", "ads", JobSubmitted(job=job, spec=digest), 1)
 
     def controlled(self, action: str) -> Event:
         return command("acme", "ads", JobControlled.model_validate({"job": "job", "action": action}), 1)
@@ -75,8 +78,15 @@ class Bench:
     def process(self, *events: Event[Any]) -> list[TaskAsked]:
         return [event.data for event in self.operator.process(events) if isinstance(event.data, TaskAsked)]
 
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.documents.read(status_name("acme", "job")) or b"{}"))
+    def end(self, task: TaskAsked, **facts: Any) -> list[TaskAsked]:
+        """Some time later."""
+        self.clock.advance(10)
+        told = {"job": task.job, "variant": task.variant, "kind": task.kind, "key": task.key, "outcome": "done"}
+        ended = TaskEnded.model_validate(told | {"attempt": task.attempt, "outputs": (stored(task.key),)} | facts)
+        return self.process(Event(ended, "acme", "ads", task.job, 1))
+
+    def status(self, job: str = "job") -> dict[str, Any]:
+        return dict(json.loads(self.documents.read(status_name("acme", job)) or b"{}"))
 
 
 @pytest.fixture
@@ -153,3 +163,32 @@ def test_of_a_job_that_ended_long_ago_the_name_is_left_and_what_was_told(bench: 
     assert (bench.status()["state"], bench.status()["variants"]) == (told["state"], told["variants"])
     assert [register.all(f"SELECT * FROM {table}") for table in ("variant", "finished", "need")] == [[], [], []]
     register.close()
+
+
+def test_a_job_of_which_nothing_is_heard_tells_that_it_is_held_up_and_when_it_is_not(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=1, most_bytes=1 << 20)
+    (task,) = bench.process(bench.submitted())
+    bench.process(bench.submitted("other", "three, four"))
+    assert bench.status("other")["held_up"] == ""
+    (delivery,) = bench.end(task, cost={"written_bytes": 2 << 20})
+    assert "have written" in bench.status("other")["held_up"]
+    (following,) = bench.end(delivery)
+    assert following.job == "job"
+    assert bench.status("other")["held_up"] == ""
+    bench.operator.close()
+
+
+def test_a_job_rests_where_nothing_of_it_is_in_work_and_none_of_it_has_a_turn(bench: Bench) -> None:
+    first, second = bench.process(bench.submitted())
+    assert not is_at_rest(bench.status())
+    bench.process(bench.controlled("pause"))
+    assert not is_at_rest(bench.status()), "what is in work ends"
+    bench.end(first)
+    bench.end(second)
+    assert is_at_rest(bench.status())
+    bench.clock.advance(10)
+    deliveries = bench.process(bench.controlled("resume"))
+    assert not is_at_rest(bench.status())
+    for task in deliveries:
+        bench.end(task)
+    assert (bench.status()["state"], is_at_rest(bench.status())) == ("done", True)

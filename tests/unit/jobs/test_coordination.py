@@ -237,6 +237,21 @@ def test_a_variant_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: P
     bench.register.close()
 
 
+def test_a_raised_budget_of_variants_does_not_take_up_a_canceled_job(tmp_path: Path) -> None:
+    bench = CoordinatorBench(tmp_path, slots=1)
+    bench.submit("one", "two", budget="variant_cpu_s: 0.5")
+    ((_, task),) = bench.take()
+    bench.end("acme", task, cost=TaskCost(cpu_s=1.0))
+    bench.control("cancel")
+    assert (bench.job().failed, bench.job().canceled) == (1, 1)
+    bench.control("budget", variant_cpu_s=100.0)
+    assert (bench.job().state, bench.work()) == (JobState.CANCELED, [])
+    bench.control("retry")
+    bench.work()
+    assert (bench.job().state, bench.job().done) == (JobState.DONE, 2)
+    bench.register.close()
+
+
 def test_within_a_lane_what_is_due_first_is_first_and_then_what_matters_more(tmp_path: Path) -> None:
     bench = CoordinatorBench(tmp_path, slots=1)
     for name, deadline_ms in (("whenever", None), ("late", 2_000), ("soon", 1_000), ("later", 3_000), ("any", None)):

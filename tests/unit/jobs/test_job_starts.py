@@ -46,6 +46,17 @@ def test_the_first_work_of_a_job_carries_its_lane(tmp_path: Path) -> None:
     bench.register.close()
 
 
+def test_a_retry_is_no_start(tmp_path: Path) -> None:
+    bench = CoordinatorBench(tmp_path)
+    bench.submit("one", lane="interactive")
+    ((_, first),) = bench.take()
+    bench.end("acme", first, "failed", code="bad_image")
+    bench.control("retry")
+    ((_, again),) = bench.take()
+    assert (first.begins, again.begins, again.key) == ("interactive", "", first.key)
+    bench.register.close()
+
+
 def test_a_worker_tells_once_how_long_it_waited(tmp_path: Path) -> None:
     clock, store = ManualClock(), ObjectStore(tmp_path / "store")
     told: list[tuple[str, float]] = []

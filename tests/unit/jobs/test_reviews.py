@@ -11,7 +11,7 @@ from stream.errors import BadRequest
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.jobs import TaskAsked
-from stream.jobs.reports import variants_name
+from stream.jobs.reports import is_at_rest, status_name, variants_name
 from stream.jobs.reviews import Verdict
 from stream.jobs.template import Template
 from tests.support.job_office import TEMPLATE, Office
@@ -29,6 +29,10 @@ def delivered(office: Office) -> list[TaskAsked]:
 
 def rows(office: Office) -> list[dict[str, Any]]:
     return list(json.loads(office.store.documents.read(variants_name("acme", "job")) or b"[]"))
+
+
+def status(office: Office) -> dict[str, Any]:
+    return dict(json.loads(office.store.documents.read(status_name("acme", "job")) or b"{}"))
 
 
 def judge(office: Office, *scores: float | None, fault: str = "") -> None:
@@ -131,8 +135,11 @@ def test_who_does_not_wait_releases_early_and_a_cancel_ends_the_wait(tmp_path: P
     office.submit()
     first, second = rows(office)
     assert first["code"] == "moderation_awaited"
+    assert is_at_rest(status(office)), "a verdict comes, or a command"
     office.control("release", variant=first["id"])
     assert len(delivered(office)) == 1
+    office.look()
+    assert (status(office)["done"], is_at_rest(status(office))) == (1, True)
     (canceled,) = office.control("cancel")
     assert (canceled.data.state, canceled.data.done, canceled.data.canceled) == ("canceled", 1, 1)
     judge(office, 0.0, 0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream.access.actions import AccessRole
-from stream.audit.files import CHECKPOINTS, newest_note, notes_of
+from stream.audit.files import CHECKPOINTS, newest_note, notes_end, notes_of
 from tests.support.service_desk import NOW_MS, Desk, opened, two_tenants
 
 
@@ -93,8 +93,12 @@ def test_the_newest_checkpoint_is_the_last_whole_one(desk: Desk, tmp_path: Path)
     assert newest_note(file) is None
     file.write_bytes(notes)
     assert newest_note(file) == notes_of(file)[-1]
+    assert notes_end(file) == len(notes)
     file.write_bytes(notes + b"rushes/service\n9000\nroot\n\n\xe2\x80\x94 rushes/serv")
     assert newest_note(file) == notes_of(file)[-1]
+    assert notes_end(file) == len(notes)
+    file.write_bytes(b"rushes/service\n1\nroot\n\n\xe2\x80\x94 rushes/serv")
+    assert notes_end(file) == 0
 
 
 def test_the_checkpoint_on_the_page_is_whole_to_the_byte(tmp_path: Path) -> None:

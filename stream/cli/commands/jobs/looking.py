@@ -75,7 +75,7 @@ def cost(
 
     shared: Context = context.obj
     jobs = jobs_of(shared, objects, prices)
-    found, rows, budget = _status(jobs, tenant, job), _rows(jobs, tenant, job), read_budget(jobs, tenant)
+    found, rows, budget = _status(jobs, tenant, job), rows_of_job(jobs, tenant, job), read_budget(jobs, tenant)
     if json_output:
         each = [{"id": row["id"], "name": row["name"], "cost": row["cost"]} for row in rows]
         shared.print_json(found["cost"] | {"tenant_budget": budget, "variants": each})
@@ -124,7 +124,7 @@ def fetch(
     jobs = jobs_of(shared, objects)
     _status(jobs, tenant, job)
     count = 0
-    for row in _rows(jobs, tenant, job):
+    for row in rows_of_job(jobs, tenant, job):
         if row["state"] != "done":
             continue
         envelope = manifest_of(jobs, tenant, job, row["id"])
@@ -203,7 +203,7 @@ def open_(
         cards = [
             {"name": row["name"], "state": row["state"], "message": row.get("message", "")}
             | {"poster": _poster(jobs, tenant, job, row, Path(folder), stills)}
-            for row in _rows(jobs, tenant, job)
+            for row in rows_of_job(jobs, tenant, job)
         ]
     page = html or shared.state_dir / "jobs" / f"{job}.html"
     write_file(page, job_sheet(status, cards), "--html")
@@ -236,7 +236,7 @@ def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], fol
 
 def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:
     """A job with its variants."""
-    rows = _rows(jobs, status["tenant"], status["job"])
+    rows = rows_of_job(jobs, status["tenant"], status["job"])
     if json_output:
         shared.print_json(status | {"table": rows})
         return
@@ -305,7 +305,7 @@ def _status(jobs: "JobPipeline", tenant: str, job: str) -> dict[str, Any]:
     return found | {"cost": priced(found["cost"], jobs.settings.prices)}
 
 
-def _rows(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
+def rows_of_job(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
     from stream.jobs.reports import variants_name
 
     content = jobs.store.documents.read(variants_name(tenant, job))
@@ -316,7 +316,7 @@ def _rows(jobs: "JobPipeline", tenant: str, job: str) -> list[dict[str, Any]]:
 def variant_of(jobs: "JobPipeline", tenant: str, job: str, variant: str) -> dict[str, Any]:
     """The row of a variant, by its id or its name. Raises `BadRequest` (`no_job`) and `UsageProblem`."""
     _status(jobs, tenant, job)
-    found = [row for row in _rows(jobs, tenant, job) if variant in {row["id"], row["name"]}]
+    found = [row for row in rows_of_job(jobs, tenant, job) if variant in {row["id"], row["name"]}]
     if len(found) > 1:
         raise UsageProblem(f"{len(found)} variants are named {variant!r}: take an id of `rushes jobs show`")
     if not found:

@@ -2,13 +2,13 @@
 `tenant-budget`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli.commands.jobs.looking import VariantName, jobs_of, variant_of
+from stream.cli.commands.jobs.looking import VariantName, jobs_of, rows_of_job, variant_of
 from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.cli.options.jobs import (
     BrokerUri,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from stream.pipelines.jobs import JobSettings
 
 _MOVES = frozenset({"cancel", "pause", "resume", "retry", "release"})
+_COUNTS = ("state", "done", "failed", "canceled", "blocked")
+"""Of a status: what tells whether a command has changed something."""
 _VALUES = frozenset({"priority", "budget"})
 
 
@@ -201,6 +203,7 @@ def _send(
     from stream.events.jobs import JobControlled
     from stream.pipelines.jobs import JobPipeline
     from stream.sessions.job_status import read_status
+    from stream.sessions.jobs_embedded import require_open
 
     shared: Context = context.obj
     clock, settings = SystemClock(), replace(job_settings(shared, objects), audited=work_auditor(shared))
@@ -209,25 +212,34 @@ def _send(
         raise BadRequest(f"there is no job {job!r} of tenant {tenant!r}: `rushes jobs list` shows them", code="no_job")
     data = JobControlled(job=job, action=action, **values)
     carried_out = _give(settings, clock, there, (tenant, known["project"], data), rendering=rendering)
-    now = read_status(JobPipeline(settings, clock, afresh=True), tenant, job) if carried_out else None
-    told = f"{action} of job {job} is on its way." if now is None else _became(action, known, now)
+    jobs = JobPipeline(settings, clock, afresh=True)
+    now = read_status(jobs, tenant, job) if carried_out else None
+    if now is None:
+        told, there_all = f"{action} of job {job} is on its way.", True
+    else:
+        require_open(settings, tenant, job)
+        wanted = _to_be_there(known, now, rows_of_job(jobs, tenant, job)) if action == "deliver" else 0
+        told, there_all = _became(action, known, now, wanted), now["done"] >= wanted
     shared.console.print(told, soft_wrap=True, markup=False)
-    if now is not None and action == "deliver" and not _all_there(now):
+    if not there_all:
         raise AnsweredNo
 
 
-def _all_there(now: Mapping[str, Any]) -> bool:
-    return bool(now["done"] == now["variants"])
+def _to_be_there(before: Mapping[str, Any], now: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> int:
+    """How many variants of a job were delivered before somebody looked at them, or failed at their delivery alone."""
+    from stream.jobs.reports import is_undelivered
+
+    return max(int(before["done"]), int(now["done"]) + sum(map(is_undelivered, rows)))
 
 
-def _became(action: Action, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What a command of this machine did to a job."""
+def _became(action: Action, before: Mapping[str, Any], now: Mapping[str, Any], wanted: int) -> str:
+    """What a command of this machine did to a job, of which `wanted` variants should lie where they were delivered."""
     job, state = now["job"], now["state"]
-    if action in _MOVES and all(now[count] == before[count] for count in ("state", "done", "blocked")):
+    if action in _MOVES and all(now[count] == before[count] for count in _COUNTS):
         return f"job {job} is {state}: there is nothing to {action}."
     if action == "deliver":
-        found = f"job {job} is {state}: {now['done']} of {now['variants']} variants lie where they were delivered"
-        return f"{found}." if _all_there(now) else f"{found}; `rushes jobs show {job}` says why."
+        found = f"job {job} is {state}: {now['done']} of {wanted} variants lie where they were delivered"
+        return f"{found}." if now["done"] >= wanted else f"{found}; `rushes jobs show {job}` says why."
     told = f"{action} of job {job} is {'set' if action in _VALUES else 'carried out'}: it is {state}."
     # Nothing computes here: whoever steers a job need not be who does it.
     return f"{told} The command that submitted it goes on with it." if state == "running" else told
@@ -263,7 +275,7 @@ def _carry_out(settings: "JobSettings", clock: SystemClock, tenant: str, job: st
     """
     import threading
 
-    from stream.jobs.reports import is_final
+    from stream.jobs.reports import is_at_rest
     from stream.sessions.job_status import read_status
     from stream.sessions.jobs_embedded import EmbeddedJobs, scratch_within
 
@@ -272,7 +284,7 @@ def _carry_out(settings: "JobSettings", clock: SystemClock, tenant: str, job: st
 
             def rests() -> bool:
                 found = read_status(session.jobs, tenant, job) if rendering else None
-                return found is not None and is_final(found)
+                return found is not None and is_at_rest(found)
 
             session.run(threading.Event(), rests, lambda: None, until_quiet=True)
     except Unavailable as error:
