@@ -82,13 +82,17 @@ class ObjectDelivery:
 
     def deliver(self, tenant: str, task: TaskAsked, scratch: Path) -> tuple[StoredFile, ...]:
         """The finals, credentials, and the manifest last; they lie where the job wants them. Raises `LostObject` for a
-        final that is gone, `BadMedia` (`delivery_refused`) for a place that is not allowed or holds another file of
-        this name, and `Unavailable`.
+        final that is gone and does not lie there, `BadMedia` (`delivery_refused`) for a place that is not allowed or
+        holds another file of this name, and `Unavailable`.
         """
         objects = self._store.of(tenant)
         to = str(task.settings["to"])
         # Before the work: what may not be delivered needs no credentials.
         target = backend_at(delivery_place(to, tenant, self._roots)) if to else None
+        lies_there = target is not None and self.lies_there(tenant, task)
+        if lies_there and (made := objects.known(_agreed_key(task))) is not None:
+            # The objects of its finals may be removed after a time: nobody has to make them again for this.
+            return (*map(StoredFile.model_validate, _finals(task)), *made.outputs)
         finals = _fetched(objects, task, scratch)
         agreed = self._agreed(objects, task, finals, scratch)
         *_, kept = agreed.outputs
@@ -176,6 +180,11 @@ def _folder(task: TaskAsked) -> str:
     return f"{task.job}/{task.settings['name']}-{task.variant}"
 
 
+def _finals(task: TaskAsked) -> Sequence[Mapping[str, Any]]:
+    finals: Any = task.settings["finals"]
+    return tuple(finals)
+
+
 def _files(agreed: Known) -> Sequence[Mapping[str, Any]]:
     return agreed.parts
 
@@ -196,7 +205,7 @@ def _fetched(objects: TenantObjects, task: TaskAsked, scratch: Path) -> list[Fin
     """Raises `LostObject` with all that are gone."""
     found: list[FinalToDeliver] = []
     lost: list[Digest] = []
-    finals: Any = task.settings["finals"]
+    finals = _finals(task)
     for final in finals:
         file = StoredFile.model_validate(final)
         # Where two stages have a file of one name, both say whose they are.

@@ -1,14 +1,19 @@
-"""Intermediates that nobody needs any more are removed; finals, assets and descriptions never are."""
+"""Objects of a tenant that are old are removed, but for those that somebody needs; who says which (see
+`stream.sessions.job_retention`).
+"""
 
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from itertools import takewhile
 
 from pydantic import ValidationError
 
 from sinks.objects.store import ObjectStore
 from stream.events.objects import Digest, Known
+
+_AT_ONCE = 500
+Written = tuple[Digest, int, int]
+"""Digest, size and time of writing in ms of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +31,28 @@ class Expired:
 def expire(
     store: ObjectStore,
     tenant: str,
-    kept: AbstractSet[Digest],
     before_ms: int,
-    older: Mapping[Digest, int] = MappingProxyType({}),
+    free: Callable[[Sequence[Written]], Iterable[Written]],
     going: Callable[[], bool] = lambda: True,
 ) -> Expired:
-    """Remove a tenant's objects that were written before a time and are not among `kept`; of some, that were written
-    before another time (`older`). A job that needs one of them after all makes it again. May be cut off at any time, as
-    it is where `going` says so, and called again. Raises `Unavailable`.
+    """Remove those of a tenant's objects that were written before a time and that `free` lets go. It is asked when all
+    are listed, and of every few of them again right before they are removed: jobs that need them may have come
+    meanwhile. A job that needs one of them after all makes it again. May be cut off at any time, as it is where `going`
+    says so, and called again. Raises `Unavailable`.
     """
     objects = store.of(tenant)
     objects.tidy()
     count = size = entries = 0
-    for digest, length, written_ms in list(objects.listed()):
+    old = [each for each in takewhile(lambda _: going(), objects.listed()) if each[2] < before_ms]
+    unneeded = list(free(old)) if old else []
+    for start in range(0, len(unneeded), _AT_ONCE):
         if not going():
             break
-        if written_ms < older.get(digest, before_ms) and digest not in kept:
+        for digest, length, _ in takewhile(lambda _: going(), free(unneeded[start : start + _AT_ONCE])):
             objects.remove(digest)
             count, size = count + 1, size + length
     # After the objects: an entry whose outputs are gone is believed by nobody.
-    for key, content in objects.entries(max([before_ms, *older.values()])):
-        if not going():
-            break
+    for key, content in objects.entries(before_ms, going):
         try:
             known = Known.model_validate_json(content)
         except ValidationError:

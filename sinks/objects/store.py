@@ -2,8 +2,9 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -174,11 +175,13 @@ class TenantObjects:
         """Idempotent."""
         self._backend.remove(self._object(digest))
 
-    def entries(self, before_ms: int) -> Iterator[tuple[str, bytes]]:
-        """Key and content of the ledger's entries that were written before a time."""
-        for name, _, written_ms in list(self._backend.listed(f"{self._folder}/results")):
-            content = self._backend.get(name) if written_ms < before_ms else None
-            if content is not None:
+    def entries(self, before_ms: int, going: Callable[[], bool]) -> Iterator[tuple[str, bytes]]:
+        """Key and content of the ledger's entries that were written before a time, until `going` says no."""
+        listed = takewhile(lambda _: going(), self._backend.listed(f"{self._folder}/results"))
+        for name in [name for name, _, written_ms in listed if written_ms < before_ms]:
+            if not going():
+                return
+            if (content := self._backend.get(name)) is not None:
                 *_, head, rest = name.removesuffix(".json").split("/")
                 yield head + rest, content
 

@@ -44,7 +44,8 @@ JOBS = (
         "job_closed",
         (ErrorKind.BAD_EVENT, ErrorKind.BAD_REQUEST),
         "A job that ended so long ago that the coordinator keeps nothing of its variants any more.",
-        "Submit its template under another name. Its states, manifests and finals stay where they are.",
+        "Submit its template under another name. Its states and manifests stay where they are, and its finals unless"
+        " they are removed after a time.",
     ),
     status(
         "budget_exhausted",

@@ -1,24 +1,26 @@
-"""How long a tenant's objects are kept: what jobs were made of and what came out of them for ever, unless somebody says
-otherwise; results of stages, and parts of them, as long as is said.
+"""How long a tenant's objects are kept: assets, descriptions, manifests and content credentials for ever, finals too
+unless somebody says otherwise; results of stages, and parts of them, as long as is said.
 """
 
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
 
-from sinks.objects.retention import Expired, expire
+from sinks.objects.retention import Expired, Written, expire
 from stream.clock import Clock
 from stream.errors import BadRequest, Unavailable
 from stream.events.jobs import JobSpec
 from stream.events.objects import Digest, LostObject, digest_of
 from stream.jobs.descriptions import MAX_SPEC_BYTES
 from stream.jobs.manifest import delivered_of, finals_of, opened
-from stream.jobs.reports import FOLDER, is_final, job_folder, tenant_folder, tenant_named
+from stream.jobs.reports import FOLDER, is_final, tenant_folder, tenant_named
+from stream.jobs.states import JobState
 from stream.pipelines.jobs import JobPipeline
 
 _log = logging.getLogger(__name__)
@@ -54,24 +56,12 @@ class Before:
 
 
 def clean(jobs: JobPipeline, tenant: str, before: Before, going: Callable[[], bool] = lambda: True) -> Expired:
-    """Remove what is older, and was written before the oldest job began that has not ended. It ends early where
-    `going` says so. Raises `Unavailable`.
+    """Remove what is older, and was written before the oldest job was submitted that has not ended. A job with blocked
+    variants has not: somebody may release them. It ends early where `going` says so. Raises `Unavailable`.
     """
     jobs.store.documents.tidy(tenant_folder(tenant))
-    statuses = list(_statuses(jobs, tenant))
-    running = [int(status["submitted_ms"]) for status in statuses if not is_final(status)]
-    results_ms, parts_ms = min([before.results_ms, *running]), min([before.parts_ms, *running])
-    kept: set[Digest] = set()
-    results: dict[Digest, int] = {}
-    for status in statuses:
-        kept.update(_described(jobs, tenant, status))
-        over = before.finals_ms is not None and is_final(status) and (status["ended_ms"] or 0) < before.finals_ms
-        for envelope, statement in _manifests(jobs, tenant, status):
-            kept.add(digest_of(envelope))
-            if statement is not None:
-                kept.update(() if over else _given(statement))
-                results.update(dict.fromkeys(_results(statement), results_ms))
-    return expire(jobs.store, tenant, kept, parts_ms, results, going)
+    needed = _Needed(jobs, tenant, before, going)
+    return expire(jobs.store, tenant, max(before.results_ms, before.parts_ms), needed.free, going)
 
 
 class JobRetention:
@@ -84,16 +74,17 @@ class JobRetention:
         self._every_s = every_s
 
     def run(self, stop: threading.Event) -> None:
-        """At once, and again until `stop`."""
-        while not stop.is_set():
+        """Again and again until `stop`, but not at once: at its start the coordinator has not read yet what was
+        submitted while it was away.
+        """
+        while not stop.wait(self._every_s):
             self.step(lambda: not stop.is_set())
-            stop.wait(self._every_s)
 
     def step(self, going: Callable[[], bool] = lambda: True) -> Expired:
         """What is gone. A store that does not answer is asked again the next time."""
         before, gone = self._keep.before(self._clock.now_ms()), Expired()
         try:
-            for folder in self._jobs.store.documents.folders(FOLDER):
+            for folder in takewhile(lambda _: going(), self._jobs.store.documents.folders(FOLDER)):
                 gone += clean(self._jobs, tenant_named(folder), before, going)
         except Unavailable as error:
             _log.warning("intermediates of jobs are not removed now, %s (%s)", error.message, error.code)
@@ -102,40 +93,91 @@ class JobRetention:
         return gone
 
 
-def _statuses(jobs: JobPipeline, tenant: str) -> Iterator[dict[str, Any]]:
-    documents = jobs.store.documents
-    for name in list(documents.names(tenant_folder(tenant))):
-        content = documents.read(name) if name.endswith("/status.json") else None
-        if content is not None:
-            yield json.loads(content)
+class _Needed:
+    """What has to stay of a tenant's objects. Each time that it is asked it reads what has come since."""
+
+    def __init__(self, jobs: JobPipeline, tenant: str, before: Before, going: Callable[[], bool]) -> None:
+        self._documents = jobs.store.documents
+        self._objects = jobs.store.of(tenant)
+        self._folder = tenant_folder(tenant)
+        self._before = before
+        self._going = going
+        self._ended: dict[str, int] = {}
+        self._described: set[Digest] = set()
+        self._read: set[str] = set()
+        self._kept: set[Digest] = set()
+        self._results: set[Digest] = set()
+
+    def free(self, written: Sequence[Written]) -> list[Written]:
+        """Those that may go. None may where reading was cut off."""
+        # First the states: a job that has ended by then has all of its manifests.
+        running = list(self._running())
+        self._look_at_manifests()
+        if not self._going():
+            return []
+        results_ms, parts_ms = min([self._before.results_ms, *running]), min([self._before.parts_ms, *running])
+        return [
+            (digest, size, written_ms)
+            for digest, size, written_ms in written
+            if digest not in self._kept and written_ms < (results_ms if digest in self._results else parts_ms)
+        ]
+
+    def _running(self) -> Iterator[int]:
+        """When the jobs were submitted that have not ended."""
+        for job in self._documents.folders(self._folder):
+            if not self._going():
+                return
+            content = None if job in self._ended else self._documents.read(f"{self._folder}/{job}/status.json")
+            if content is None:
+                continue
+            status = json.loads(content)
+            self._keep_described(status["spec"])
+            # Blocked variants have no manifest, and are delivered when somebody releases them.
+            if is_final(status) and status["state"] != JobState.BLOCKED:
+                self._ended[job] = int(status["ended_ms"] or 0)
+            else:
+                yield int(status["submitted_ms"])
+
+    def _keep_described(self, digest: Digest) -> None:
+        if digest in self._described:
+            return
+        self._described.add(digest)
+        self._kept.add(digest)
+        try:
+            spec = JobSpec.model_validate_json(self._objects.read(digest, MAX_SPEC_BYTES))
+        except (LostObject, ValidationError):
+            return
+        self._kept.update(asset.digest for asset in spec.assets.values())
+
+    def _look_at_manifests(self) -> None:
+        names = list(takewhile(lambda _: self._going(), self._documents.names(self._folder)))
+        for name in takewhile(lambda _: self._going(), names):
+            _, _, job, *rest = name.split("/")
+            if rest[:1] == ["manifests"] and name not in self._read:
+                self._read.add(name)
+                self._keep_made(job, self._documents.read(name))
+
+    def _keep_made(self, job: str, envelope: bytes | None) -> None:
+        if envelope is None:
+            return
+        self._kept.add(digest_of(envelope))
+        try:
+            statement = opened(envelope)
+        except BadRequest:
+            return  # it is no manifest
+        ended_ms, finals_ms = self._ended.get(job), self._before.finals_ms
+        over = ended_ms is not None and finals_ms is not None and ended_ms < finals_ms
+        self._kept.update(_given(statement, finals=not over))
+        self._results.update(_results(statement))
 
 
-def _described(jobs: JobPipeline, tenant: str, status: dict[str, Any]) -> Iterator[Digest]:
-    yield status["spec"]
+def _given(statement: Mapping[str, Any], *, finals: bool) -> Iterator[Digest]:
+    """What came out: finals, and content credentials, which are made of random numbers: a delivery that is tried again
+    would bring others.
+    """
     try:
-        spec = JobSpec.model_validate_json(jobs.store.of(tenant).read(status["spec"], MAX_SPEC_BYTES))
-        yield from (asset.digest for asset in spec.assets.values())
-    except (LostObject, ValidationError):
-        pass
-
-
-def _manifests(jobs: JobPipeline, tenant: str, status: dict[str, Any]) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-    """Each with its statement; None where it is no manifest."""
-    documents = jobs.store.documents
-    for name in list(documents.names(f"{job_folder(tenant, status['job'])}/manifests")):
-        if (envelope := documents.read(name)) is not None:
-            try:
-                yield envelope, opened(envelope)
-            except BadRequest:
-                yield envelope, None
-
-
-def _given(statement: Mapping[str, Any]) -> Iterator[Digest]:
-    """What came out: finals, and what was delivered in their place."""
-    try:
-        yield from (final.digest for final in finals_of(statement))
-        # Credentials are made of random numbers, too: lost ones could not be made again.
-        yield from (file.digest for file in delivered_of(statement))
+        yield from (final.digest for final in finals_of(statement) if finals)
+        yield from (file.digest for file in delivered_of(statement) if file.kind != "final")
     except BadRequest:
         return
 

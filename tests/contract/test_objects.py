@@ -184,7 +184,7 @@ def test_what_a_killed_process_left_unfinished_goes_and_what_is_written_now_stay
     left.write_bytes(b"half of")
     with held.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        expire(store, "acme", {digest}, 0)
+        expire(store, "acme", 0, lambda some: some)
         assert not left.exists()
         assert held.exists()
     assert store.of("acme").has(digest, 5)

@@ -245,12 +245,32 @@ def test_captions_lie_beside_the_film(tmp_path: Path) -> None:
         ([{"input": "en", "language": "en"}, {"input": "en", "language": "EN"}], r"captions\.1\.language: EN stands"),
         ([{"input": "en", "language": "../en"}], r"captions\.0\.language"),
         ([{"input": "en", "language": "en", "name": 'a"b'}], r"captions\.0\.name"),
+        (
+            [{"input": "en", "language": "en", "name": "Words"}, {"input": "en", "language": "de", "name": "Words"}],
+            r"captions\.1\.name: 'Words' is the name of others",
+        ),
+        (
+            [{"input": "en", "language": "en"}, {"input": "en", "language": "de", "name": "en"}],
+            r"captions\.1\.name: 'en' is the name of others",
+        ),
         ([], "say which input"),
     ],
 )
 def test_captions_that_cannot_be_offered_are_refused(captions: JsonValue, words: str) -> None:
     with pytest.raises(BadRequest, match=words):
         operator_named("package").check({"captions": captions}, ["en", "source"])
+
+
+def test_without_captions_the_settings_are_those_from_before_there_were_any() -> None:
+    """They are part of the key, by which a finished package is known."""
+    assert operator_named("package").check({}, ["source"]) == {
+        "input": "source",
+        "sound": True,
+        "poster_s": None,
+        "sprite_s": 2.0,
+        "sprite_width": 160,
+        "vast": None,
+    }
 
 
 def test_captions_that_are_none_are_refused(tmp_path: Path) -> None:

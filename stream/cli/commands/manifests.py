@@ -81,7 +81,7 @@ def manifests(  # one option per thing a deployment decides
     jobs_keep_days: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
+            min=1.0,
             max=36_500.0,
             metavar="DAYS",
             help="Results of stages that are older are removed, and no finals. [default: never]",
@@ -89,7 +89,7 @@ def manifests(  # one option per thing a deployment decides
     ] = None,
     jobs_keep_parts_days: Annotated[
         float | None,
-        typer.Option(min=0.0, max=36_500.0, metavar="DAYS", help="Parts of stages. [default: --jobs-keep-days]"),
+        typer.Option(min=1.0, max=36_500.0, metavar="DAYS", help="Parts of stages. [default: --jobs-keep-days]"),
     ] = None,
     jobs_webhook: Annotated[str | None, typer.Option(help="http(s) URL that is told of ended jobs.")] = None,
     jobs_webhook_secret: Annotated[

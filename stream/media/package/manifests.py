@@ -33,7 +33,7 @@ def master_playlist(
             f'CHANNELS="{sound.channels}",URI="{playlists[1]}"'
         )
     lines += [
-        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="{each.name or each.language}",DEFAULT=NO,'
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="{each.called}",DEFAULT=NO,'
         f'AUTOSELECT=YES,FORCED=NO,LANGUAGE="{each.language}",URI="{each.file}.m3u8"'
         for each in captions
     ]

@@ -44,7 +44,9 @@ class Package:
     version: ClassVar[int] = 3
 
     def check(self, settings: Settings, inputs: Sequence[str]) -> Settings:
-        return checked_packaging(settings, inputs).model_dump(mode="json")
+        asked = checked_packaging(settings, inputs)
+        # Settings are part of the key: what was packaged before there were captions is known by the same one.
+        return asked.model_dump(mode="json", exclude=None if asked.captions else {"captions"})
 
     def outputs(self, settings: Settings) -> Mapping[str, str]:
         asked = _read(settings)

@@ -36,13 +36,20 @@ class AdTag(BaseModel):
 
 
 class Captions(BaseModel):
-    """A WebVTT file beside the film. `language`: its BCP 47 tag. `name`: what players call it, else its language."""
+    """A WebVTT file beside the film. `language`: its BCP 47 tag. `name`: what players call it, else its language; no
+    two have the same.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     input: Annotated[str, Field(min_length=1, max_length=64)]
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
     name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\"\ufffe\uffff]{0,100}$")] = ""
+
+    @property
+    def called(self) -> str:
+        """The NAME of its rendition, which no other one of the group has (RFC 8216, 4.3.4.1.1)."""
+        return self.name or self.language
 
     @property
     def file(self) -> str:
@@ -76,5 +83,7 @@ def checked_packaging(settings: Settings, inputs: Sequence[str]) -> Packaging:
         chosen_input(f"captions.{index}.input", each.input, inputs)
         if each.language.lower() in {other.language.lower() for other in asked.captions[:index]}:
             raise invalid(f"captions.{index}.language", f"{each.language} stands there twice")
+        if each.called in {other.called for other in asked.captions[:index]}:
+            raise invalid(f"captions.{index}.name", f"{each.called!r} is the name of others before: give it its own")
     films = [name for name in inputs if name not in {each.input for each in asked.captions}]
     return asked.model_copy(update={"input": chosen_input("input", asked.input, films)})

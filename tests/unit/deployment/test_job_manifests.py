@@ -22,7 +22,7 @@ JOBS = (
     *("--jobs-objects", "s3://media/jobs", "--jobs-secret", "jobs"),
     *("--deliver-root", "s3://media/finals", "--deliver-root", "acme=s3://acme/ads"),
     *("--jobs-webhook", "https://hooks.example:8443/jobs", "--jobs-webhook-secret", "told"),
-    *("--jobs-keep-days", "7", "--jobs-keep-parts-days", "0.5"),
+    *("--jobs-keep-days", "7", "--jobs-keep-parts-days", "1.5"),
 )
 
 
@@ -55,7 +55,7 @@ def test_commands_of_both_stages_are_ones_that_the_command_line_knows(written: P
         assert ("--objects", "s3://media/jobs") in pairwise(words)
         assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
     assert ("--slots", "48") in pairwise(coordinate)
-    assert coordinate[coordinate.index("--keep-days") :][:4] == ["--keep-days", "7", "--keep-parts-days", "0.5"]
+    assert coordinate[coordinate.index("--keep-days") :][:4] == ["--keep-days", "7", "--keep-parts-days", "1.5"]
     assert "--keep-days" not in render
     assert [value for name, value in pairwise(render) if name == "--deliver-root"] == list(JOBS[5:8:2])
     assert ("--image-digest", f"sha256:{'ab' * 32}") in pairwise(render)
@@ -126,7 +126,7 @@ def test_two_coordinators_and_a_standing_queue_are_told_of(written: Path) -> Non
     [
         (["--jobs-secret", "s"], "--jobs-secret without --jobs-objects"),
         (["--deliver-root", "s3://a/b"], "--deliver-root without --jobs-objects"),
-        (["--jobs-keep-days", "0"], "--jobs-keep-days without --jobs-objects"),
+        (["--jobs-keep-days", "1"], "--jobs-keep-days without --jobs-objects"),
         (["--jobs-keep-parts-days", "1"], "--jobs-keep-parts-days needs --jobs-keep-days"),
         (["--jobs-webhook", "https://a/b", "--jobs-webhook-secret", "s"], "--jobs-webhook without --jobs-objects"),
         (["--jobs-webhook-secret", "s"], "--jobs-webhook-secret without --jobs-webhook"),

@@ -167,13 +167,18 @@ def clean(
             min=0.0,
             max=36_500.0,
             metavar="DAYS",
-            help="Finals of jobs that ended so long ago too; what was delivered elsewhere stays. [default: never]",
+            help="Finals of jobs that ended so long ago too; what was delivered elsewhere, and content credentials,"
+            " stay. [default: never]",
         ),
     ] = None,
     tenant: JobTenant = "default",
     objects: ObjectsOption = None,
 ) -> None:
-    """Remove old intermediates of a tenant. Finals, assets and descriptions stay, and what running jobs need."""
+    """Remove old intermediates of a tenant, and old finals where that is said.
+
+    Assets, descriptions and manifests stay, and whatever was written after the oldest job was submitted that has not
+    ended. What such a job needs and is older is made again.
+    """
     from rich.filesize import decimal
 
     from stream.pipelines.jobs import JobPipeline

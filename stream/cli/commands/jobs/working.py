@@ -60,25 +60,26 @@ def run(
     keep_days: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
+            min=1.0,
             max=36_500.0,
             metavar="DAYS",
-            help="The coordinator removes results of stages that are older, and no finals. [default: never]",
+            help="The coordinator removes results of stages that are older, every hour. [default: never]",
         ),
     ] = None,
     keep_parts_days: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=36_500.0, metavar="DAYS", help="Parts of stages, which few need again. [default: --keep-days]"
+            min=1.0, max=36_500.0, metavar="DAYS", help="Parts of stages, which few need again. [default: --keep-days]"
         ),
     ] = None,
     keep_finals_days: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
+            min=1.0,
             max=36_500.0,
             metavar="DAYS",
-            help="Finals of jobs that ended so long ago; what was delivered elsewhere stays. [default: for ever]",
+            help="Finals of jobs that ended so long ago; what was delivered elsewhere, and content credentials, stay."
+            " [default: for ever]",
         ),
     ] = None,
     deliver_root: Annotated[
