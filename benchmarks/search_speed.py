@@ -86,7 +86,7 @@ class Bench:
         grown = (peak_bytes() - before) >> 20
         self._told(f"page at rank {DEEPEST:,}", times, note=f"ends with {deep[0]().end!r}; +{grown} MiB at most")
 
-    def beside(self, questions: int) -> None:
+    def beside(self, questions: int, *, giving_way: bool) -> None:
         """So many questions of some kinds, alone and then while the sink fills the store that is asked."""
         vectors, words = self._footage.questions(questions), self._footage.words(questions)
         plain, hybrid = list(map(Probe, vectors)), list(map(Probe, vectors, ["vector"] * questions, words))
@@ -97,10 +97,10 @@ class Bench:
         }
         asked = {name: [self._asked(probe, filters) for probe in probes] for name, (probes, filters) in kinds.items()}
         alone = {name: measured(same) for name, same in asked.items()}
-        for giving_way, beside in ((True, "beside ingest"), (False, "beside ingest that does not give way")):
-            with ingesting(self._directory, giving_way=giving_way) as ingest:
-                for name, same in asked.items():
-                    self._compared(f"{beside}, {name}", alone[name], same, ingest)
+        beside = "beside ingest" if giving_way else "beside ingest that does not give way"
+        with ingesting(self._directory, giving_way=giving_way) as ingest:
+            for name, same in asked.items():
+                self._compared(f"{beside}, {name}", alone[name], same, ingest)
 
     def _compared(self, about: str, alone: Times, questions: _Asked, ingest: Ingest) -> None:
         rate = Rate(ingest)
@@ -186,11 +186,12 @@ def main() -> None:
             footage.index(directory)
         bench = Bench(directory, footage, wanted.questions, wanted.shards)
         bench.run()
-        if wanted.beside and wanted.shards == 1:
+        for giving_way in (True, False) if wanted.beside and wanted.shards == 1 else ():
+            # A copy for each: what fills a store begins with the same assets, which must be new to it.
             with copied(directory) as copy:
                 told(f"a copy is asked alone, {wanted.beside} questions of each kind, and then while it is filled …")
                 beside = Bench(copy, footage, wanted.questions)
-                beside.beside(wanted.beside)
+                beside.beside(wanted.beside, giving_way=giving_way)
                 bench.report.figures += beside.report.figures
     bench.report.show()
     if wanted.json is not None:
