@@ -250,6 +250,8 @@ class CoordinateOperator:
         now_ms, prices = self._clock.now_ms(), self._desk.prices
         status = status_of(job, *stage_counts(register, job, stages), now_ms, prices)
         status |= {"held_up": self._turns.holds_up(job), "awaiting": awaiting(register, job)}
+        # Who can see that no process holds its folder knows by it that nobody is at its tasks.
+        status |= {"embedded": self._desk.afresh}
         rows = list(rows_of(register, job, stages, now_ms, prices))
         documents = self._desk.documents
         documents.write(variants_name(job.tenant, job.name), json.dumps(rows).encode())

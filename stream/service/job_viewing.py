@@ -55,13 +55,14 @@ def listed_jobs(service: Service, request: Request, tenant: str, asked: AskedPag
         whole = scopes is None or (tenant, None) in scopes
         told = service.job_store.budget(tenant) if whole else None
         budget = None if told is None else TenantBudgetOut.model_validate(told)
-        return JobsOut(jobs=[JobOut.of(job) for job in shown], next=cursor, budget=budget)
+        now_ms = service.callers.now_ms()
+        return JobsOut(jobs=[JobOut.of(job, now_ms) for job in shown], next=cursor, budget=budget)
 
 
 def viewed_job(service: Service, request: Request, tenant: str, job: str) -> JobOut:
     """The state of a job. Raises `Problem`."""
     with _reached(service, request, (Action.SEARCH, Activity.VIEWED, "job"), tenant, job) as (status, _):
-        return JobOut.of(status)
+        return JobOut.of(status, service.callers.now_ms())
 
 
 def listed_variants(service: Service, request: Request, tenant: str, job: str, asked: AskedPage) -> JobVariantsOut:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from benchmarks.testbed.waiting import wait_for
 from stream.cli.app import app
 from stream.cli.context import UsageProblem
 from stream.errors import BadRequest
@@ -176,6 +178,29 @@ def test_who_watches_a_job_that_nobody_works_on_is_told(folder: Path) -> None:
     assert jobs(folder, "cancel", "swatch").exit_code == 0
     ended = jobs(folder, "watch", "swatch")
     assert (ended.exit_code, left in ended.stderr) == (1, False)
+
+
+def test_a_job_whose_process_was_killed_has_nothing_at_work(folder: Path) -> None:
+    (folder / "t.yaml").write_text(TEMPLATE.replace("duration: 0.2", "duration: 3000"))
+    state = folder / "state"
+    line = [sys.executable, "-m", "stream.cli.app", "--state", str(state), "jobs", "submit", str(folder / "t.yaml")]
+    told: list[dict[str, Any]] = []
+
+    def at_work() -> bool:
+        for path in state.glob("jobs/store/jobs/*/swatch/status.json"):
+            told.append(json.loads(path.read_bytes()))
+        return bool(told) and told[-1]["stages"][0]["in_work"] > 0
+
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for(at_work, "a part is at work", within_s=60)
+        shown = json.loads(jobs(folder, "show", "swatch", "--json").stdout)
+        assert shown["stages"][0]["in_work"] > 0, "somebody is"
+        process.kill()
+    shown = json.loads(jobs(folder, "show", "swatch", "--json").stdout)
+    assert (shown["state"], shown["stages"][0]["in_work"]) == ("running", 0)
+    assert "waits: no process works on it: it goes on with the command that submitted it" in jobs(
+        folder, "show", "swatch"
+    ).stdout.replace("\n", " ")
 
 
 def test_a_delivery_that_is_looked_at_waits_for_no_other_job(folder: Path) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from stream.cli.rendering.job_costs import total
 from stream.cli.rendering.sanitize import shown
 from stream.clock import Clock
+from stream.jobs.waits import at_work, held_up
 
 _COLOURS = {
     "done": "green",
@@ -24,8 +25,6 @@ _COLOURS = {
     "paused": "yellow",
 }
 MOST_ROWS = 50
-SILENT_MS = 120_000
-"""Workers tell of long work once a minute."""
 
 
 def jobs_table(jobs: Iterable[Mapping[str, Any]]) -> Table:
@@ -42,13 +41,13 @@ def jobs_table(jobs: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def stages_table(job: Mapping[str, Any]) -> Table:
+def stages_table(job: Mapping[str, Any], now_ms: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("stage")
     for name in ("finished", "of", "at work"):
         table.add_column(name, justify="right")
     for stage in job["stages"]:
-        table.add_row(shown(stage["name"]), str(stage["done"]), str(job["variants"]), str(stage["in_work"]))
+        table.add_row(shown(stage["name"]), str(stage["done"]), str(job["variants"]), str(at_work(stage, now_ms)))
     return table
 
 
@@ -91,40 +90,17 @@ class JobBar:
         self._said = ""
 
     def show(self, job: Mapping[str, Any]) -> None:
-        ended = job["done"] + job["failed"] + job["canceled"] + job.get("blocked", 0)
-        busy = ", ".join(f"{stage['name']} {stage['in_work']}" for stage in job["stages"] if stage["in_work"])
+        ended, now_ms = job["done"] + job["failed"] + job["canceled"] + job.get("blocked", 0), self._clock.now_ms()
+        working = [(stage["name"], at_work(stage, now_ms)) for stage in job["stages"]]
+        busy = ", ".join(f"{name} {tasks}" for name, tasks in working if tasks)
         failed = f", {job['failed']} failed" if job["failed"] else ""
-        waits = "".join(f"; {reason}" for reason in held_up(job, self._clock.now_ms()))
+        waits = "".join(f"; {reason}" for reason in held_up(job, now_ms))
         told = f"{job['state']}{failed}{f'; at work: {busy}' if busy else ''}{waits}"
         self._progress.update(self._task, total=job["variants"], completed=ended, told=shown(told))
         line = f"{self._name}: {ended} of {job['variants']} variants, {job['state']}{failed}{waits}"
         if not self._console.is_terminal and line != self._said:
             self._said = line
             self._console.print(shown(line), soft_wrap=True, markup=False)
-
-
-def held_up(job: Mapping[str, Any], now_ms: int) -> list[str]:
-    """What a job waits for that goes on, in words: nothing, as long as its work is heard of."""
-    if job["state"] in {"paused", "budget_exhausted"}:
-        return [job["message"] or "`rushes jobs resume` lets it go on"]
-    if job["state"] != "running":
-        return []
-    silent = [
-        stage["name"]
-        for stage in job["stages"]
-        if stage["in_work"] and now_ms - (stage.get("heard_ms") or now_ms) >= SILENT_MS
-    ]
-    told = []
-    if silent:
-        names = ", ".join(silent)
-        told.append(
-            f"nothing was heard of {names} for two minutes: renderers do other work, or none is there that can do it"
-        )
-    if awaiting := job.get("awaiting"):
-        told.append(f"{awaiting} variants wait until their finals are understood")
-    if crowded := job.get("held_up"):
-        told.append(crowded)
-    return told
 
 
 def state_text(state: str) -> str:

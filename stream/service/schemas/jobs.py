@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from stream.events.objects import Digest
 from stream.jobs.manifest import Final
 from stream.jobs.states import JobState, VariantState
+from stream.jobs.waits import at_work, held_up
 
 
 def job_path(tenant: str, job: str) -> str:
@@ -25,7 +26,7 @@ class JobStageOut(BaseModel):
 
     name: str
     done: int = Field(description="Variants that have finished it.")
-    in_work: int = Field(description="Its tasks that are worked on, or asked for.")
+    in_work: int = Field(description="Its tasks that are worked on, or were just asked for.")
 
 
 class MoneyOut(BaseModel):
@@ -103,6 +104,7 @@ _JOB: dict[str, JsonValue] = {
         "tasks_reused": 0,
     },
     "budget_cpu_s": None,
+    "held_up": [],
 }
 
 
@@ -132,11 +134,21 @@ class JobOut(BaseModel):
     stages: list[JobStageOut] = Field(description="In the order in which a variant passes them.")
     cost: JobCostOut
     budget_cpu_s: float | None
+    held_up: list[str] = Field(
+        [],
+        description="What it waits for, in words; nothing as long as its work is heard of. `jobs watch` says the same.",
+    )
 
     @classmethod
-    def of(cls, status: Mapping[str, Any]) -> Self:
-        told = {"code": status["code"] or None, "message": status["message"] or None}
-        return cls.model_validate({**status, **told, "path": job_path(status["tenant"], status["job"])})
+    def of(cls, status: Mapping[str, Any], now_ms: int) -> Self:
+        told = {
+            "path": job_path(status["tenant"], status["job"]),
+            "code": status["code"] or None,
+            "message": status["message"] or None,
+            "stages": [{**stage, "in_work": at_work(stage, now_ms)} for stage in status["stages"]],
+            "held_up": held_up(status, now_ms),
+        }
+        return cls.model_validate({**status, **told})
 
 
 class TenantBudgetOut(BaseModel):

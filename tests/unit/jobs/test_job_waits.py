@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stream.cli.rendering.job_tables import SILENT_MS, held_up
 from stream.events.base import Event
 from stream.jobs.reports import status_name
+from stream.jobs.waits import SILENT_MS, at_work, held_up, left
 from stream.sessions.jobs_embedded import command
 from tests.support.job_office import Office
 
@@ -28,8 +28,12 @@ def status(heard_ms: int = NOW_MS, **changes: Any) -> dict[str, Any]:
         (status(NOW_MS - SILENT_MS + 1), []),
         (
             status(NOW_MS - SILENT_MS),
-            ["nothing was heard of film for two minutes: renderers do other work, or none is there that can do it"],
+            [
+                "nothing was heard of film since 1970-01-01 02:44:40 UTC: renderers do other work, or none is there that"
+                " can do it"
+            ],
         ),
+        (status(awaiting=1), ["1 variant waits until its finals are understood"]),
         (status(awaiting=2), ["2 variants wait until their finals are understood"]),
         (status(held_up="no other one is begun"), ["no other one is begun"]),
         (status(state="paused"), ["`rushes jobs resume` lets it go on"]),
@@ -43,6 +47,19 @@ def test_what_a_job_waits_for_is_said(found: dict[str, Any], told: list[str]) ->
     assert held_up(found, NOW_MS) == told
 
 
+def test_nobody_is_at_work_of_which_nothing_was_heard_for_long() -> None:
+    def told(found: dict[str, Any]) -> list[int]:
+        return [at_work(stage, NOW_MS) for stage in found["stages"]]
+
+    assert told(status(NOW_MS - SILENT_MS + 1)) == [0, 2]
+    assert told(status(NOW_MS - SILENT_MS)) == [0, 0]
+    killed = left(status())
+    assert told(killed) == [0, 0]
+    assert held_up(killed, NOW_MS) == ["no process works on it: it goes on with the command that submitted it"]
+    ended = status(state="done")
+    assert left(ended) == ended
+
+
 def test_a_coordinator_tells_when_work_was_heard_of_and_what_awaits_moderation(tmp_path: Path) -> None:
     office = Office(tmp_path, "publish: {moderation: {nsfw_below: 0.5}}")
 
@@ -54,6 +71,7 @@ def test_a_coordinator_tells_when_work_was_heard_of_and_what_awaits_moderation(t
     submitted: Event[Any] = command("acme", "ads", office.submitted, 1)
     office.operator.process([submitted])
     assert shown()["stages"] == [{"name": "write", "done": 0, "in_work": 1, "heard_ms": asked_ms}]
+    assert shown()["embedded"] is False
     office.clock.advance(500)
     assert held_up(shown(), office.clock.now_ms()) != []
     other = Office(tmp_path / "other", "publish: {moderation: {nsfw_below: 0.5}}")

@@ -14,6 +14,7 @@ from stream.access.actions import AccessRole
 from stream.jobs.budgets import budget_name
 from stream.jobs.manifest import opened as opened_manifest
 from stream.jobs.reports import manifest_name, status_name
+from stream.jobs.waits import SILENT_MS, held_up
 from stream.pipelines.jobs import JobPipeline
 from tests.support.finished_jobs import finished_job
 from tests.support.service_desk import Desk, opened
@@ -94,6 +95,28 @@ def test_the_budget_of_a_tenant_is_for_who_sees_all_its_projects(desk: Desk) -> 
     assert "120.5 of 500.0 CPU seconds used" in desk.get("/jobs?tenant=acme").text
     for key in ("of a project", "stranger"):
         assert desk.get("/v1/jobs", key, tenant="acme").json()["budget"] is None
+
+
+def test_what_holds_a_job_up_is_told_as_the_command_line_tells_it(desk: Desk, jobs: JobPipeline) -> None:
+    documents = jobs.store.documents
+    status = json.loads(documents.read(status_name("globex", "theirs")) or b"")
+    now_ms = desk.clock.now_ms()
+    working = {"name": "write", "done": 2, "in_work": 3, "heard_ms": now_ms - SILENT_MS + 1}
+    silent = {"name": "draw", "done": 0, "in_work": 2, "heard_ms": now_ms - SILENT_MS}
+    told = {"job": "late", "state": "running", "stages": [working, silent], "awaiting": 1}
+    documents.write(status_name("globex", "late"), json.dumps(status | told).encode())
+    found = desk.get("/v1/jobs/globex/late", "stranger").json()
+    assert [stage["in_work"] for stage in found["stages"]] == [3, 0]
+    assert found["held_up"] == held_up(status | told, now_ms) and len(found["held_up"]) == 2
+    (listed, _) = desk.get("/v1/jobs", "stranger", tenant="globex").json()["jobs"]
+    assert listed == found
+    for page in ("/jobs/globex/late", "/jobs?tenant=globex"):
+        shown = desk.get(page, "stranger").text
+        assert all(shown.count(reason) == 1 for reason in found["held_up"])
+    resting = {"state": "budget_exhausted", "code": "budget_exhausted", "message": "raise it with `rushes jobs budget`"}
+    documents.write(status_name("globex", "late"), json.dumps(status | told | resting).encode())
+    shown = desk.get("/jobs/globex/late", "stranger").text
+    assert shown.count("raise it with <code>rushes jobs budget</code>") == 1
 
 
 def test_variants_say_why_they_failed_or_where_their_finals_are(desk: Desk, variants: list[dict[str, Any]]) -> None:

@@ -9,13 +9,14 @@ import typer
 from stream.cli.context import AnsweredNo, Context, UsageProblem
 from stream.cli.options.jobs import AsJson, JobName, JobTenant, ObjectsOption, PricesOption, job_settings
 from stream.cli.rendering.job_costs import cost_table, total, variant_costs_table
-from stream.cli.rendering.job_tables import held_up, jobs_table, live, stages_table, variants_table
+from stream.cli.rendering.job_tables import jobs_table, live, stages_table, variants_table
 from stream.cli.rendering.output import write_file
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock
 from stream.errors import BadRequest
 from stream.events.objects import LostObject
 from stream.jobs.spending import priced
+from stream.jobs.waits import held_up, left
 
 if TYPE_CHECKING:
     from stream.pipelines.jobs import JobPipeline
@@ -55,9 +56,14 @@ def show(
     json_output: AsJson = False,
 ) -> None:
     """Show a job with its stages and variants, what failed first, and what each has cost."""
+    from stream.sessions.jobs_embedded import is_left
+
     shared: Context = context.obj
     jobs = jobs_of(shared, objects, prices)
-    report(shared, jobs, _status(jobs, tenant, job), json_output=json_output)
+    found = _status(jobs, tenant, job)
+    if found.get("embedded") and is_left(jobs.settings):
+        found = left(found)
+    report(shared, jobs, found, json_output=json_output)
 
 
 def cost(
@@ -246,10 +252,11 @@ def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json
     done = f"{status['done']} of {status['variants']} variants done"
     line = f"{status['job']}: {status['state']}{why}, {done}, {spent}"
     shared.console.print(shown(line), soft_wrap=True, markup=False)
+    now_ms = SystemClock().now_ms()
     if status["state"] == "running":
-        for reason in held_up(status, SystemClock().now_ms()):
+        for reason in held_up(status, now_ms):
             shared.console.print(f"waits: {shown(reason)}", soft_wrap=True, markup=False)
-    shared.console.print(stages_table(status))
+    shared.console.print(stages_table(status, now_ms))
     shared.console.print(variants_table(rows))
 
 
