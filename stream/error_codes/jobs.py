@@ -59,7 +59,8 @@ JOBS = (
     ),
     bad_request(
         "variant_budget",
-        "A variant has used more CPU seconds than each variant may.",
+        "The next part of a variant would take more CPU seconds than the variant has left. A variant that is running"
+        " waits with this code for its parts in work, which may take less than is reserved for them.",
         "Raise it with `rushes jobs budget JOB --variant-cpu-s`: the variant goes on where it stopped.",
     ),
     bad_request(

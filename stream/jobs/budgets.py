@@ -1,4 +1,4 @@
-"""Budgets of jobs and tenants: an estimate is reserved before a part is asked for, what it used is charged after."""
+"""Budgets of jobs, tenants, variants: an estimate is reserved before a part is asked for, what it used charged after."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from stream.jobs.states import JobState
 
 TENANT_STOPPED = "tenant_budget_exhausted"
 VARIANT_STOPPED = "variant_budget"
+_WAITS_NO_MORE = "UPDATE variant SET code = '', message = '' WHERE state = 'running' AND code = ?"
 
 
 def budget_name(tenant: str) -> str:
@@ -70,6 +71,32 @@ class Budgets:
         self._count(job.tenant, reserved=estimate)
         return True
 
+    def variant_is_full(self, job: JobRow, number: int, estimate: float) -> tuple[str, int] | None:
+        """Why a variant's budget has no room for a part, and how many of its parts are in work, which may take less
+        than is reserved for them; None where it has room.
+        """
+        if job.variant_cpu_s is None:
+            return None
+        used = self._register.variant(job.id, number).cpu_s
+        row = self._register.one(
+            "SELECT COUNT(*) AS tasks, TOTAL(reserved_cpu_s) AS cpu_s FROM task WHERE asked = 1 AND job = ?"
+            " AND id IN (SELECT task FROM need WHERE job = ? AND number = ?)",
+            job.id,
+            job.id,
+            number,
+        )
+        assert row is not None, "a count is one row"
+        if not _full(job.variant_cpu_s, used + row["cpu_s"], estimate):
+            return None
+        self._stopped.add(job.id)
+        told = f"the variant has used {used:.1f} of its {job.variant_cpu_s:.1f} CPU seconds, {row['cpu_s']:.1f} are"
+        told = f"{told} reserved, the next part takes about {estimate:.1f}: raise the limit with `rushes jobs budget`"
+        return told, int(row["tasks"])
+
+    def let_variants_go_on(self, job: int) -> None:
+        """Those of a job that wait for room in their budget look whether there is some."""
+        self._register.change(f"{_WAITS_NO_MORE} AND job = ?", VARIANT_STOPPED, job)
+
     def charge(self, task: TaskRow, cpu_s: float) -> None:
         """A part has ended: what was reserved for it is free, and what it used is not."""
         freed = "reserved_cpu_s = MAX(0, reserved_cpu_s - ?)"
@@ -77,6 +104,7 @@ class Budgets:
         self._count(task.tenant, used=cpu_s)
         self._register.change(f"UPDATE tenant SET {freed} WHERE tenant = ?", task.reserved_cpu_s, task.tenant)  # noqa: S608
         # The next part may fit after all.
+        self.let_variants_go_on(task.job)
         self._go_on("id = ? AND code != ?", task.job, TENANT_STOPPED)
         self._go_on("tenant = ? AND code = ?", task.tenant, TENANT_STOPPED)
 
@@ -102,9 +130,10 @@ class Budgets:
         """Nobody works on anything."""
         self._register.change("UPDATE job SET reserved_cpu_s = 0")
         self._register.change("UPDATE tenant SET reserved_cpu_s = 0")
+        self._register.change(_WAITS_NO_MORE, VARIANT_STOPPED)
 
     def changed_jobs(self) -> set[int]:
-        """Jobs that a budget has stopped or let go on; each is told once."""
+        """Jobs that a budget has stopped or let go on, or variants of them; each is told once."""
         found, self._stopped = self._stopped, set()
         return found
 

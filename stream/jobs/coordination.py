@@ -175,6 +175,21 @@ class Coordinator:
         self._progress.advance(job.id, number)
         self._settle(job.id)
 
+    def has_room(self, job: JobRow, number: int, estimate: float) -> bool:
+        """Whether a variant's budget has room for a part. Where it has none the variant waits for its parts in work,
+        and without any it fails.
+        """
+        full = self.budgets.variant_is_full(job, number, estimate)
+        if full is None:
+            return True
+        message, in_work = full
+        if in_work:
+            self._register.tell_variant(job.id, number, code=VARIANT_STOPPED, message=message)
+        else:
+            self._progress.fail_variant(job.id, number, VARIANT_STOPPED, message)
+            self._settle(job.id)
+        return False
+
     def _answer(self, need: Need, data: TaskEnded) -> None:
         match data.outcome:
             case "done":
@@ -236,6 +251,7 @@ class Coordinator:
             return
         if data.variant_cpu_s is not None:
             self._register.change("UPDATE job SET variant_cpu_s = ? WHERE id = ?", data.variant_cpu_s, job.id)
+            self.budgets.let_variants_go_on(job.id)
             # A canceled job stays so until somebody retries it.
             if job.state is not JobState.CANCELED:
                 self._again(job, "failed", failed_by=VARIANT_STOPPED)

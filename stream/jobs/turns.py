@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from stream.clock import Clock
 from stream.errors import StageError
 from stream.events.jobs import TaskAsked, UrgentTaskAsked
+from stream.jobs.budgets import VARIANT_STOPPED
 from stream.jobs.coordination import Coordinator
 from stream.jobs.estimates import Rates
 from stream.jobs.prices import GIB
@@ -105,7 +106,7 @@ class Turns:
                 if (task := self._queued(rank, tenant)) is not None:
                     if (taken := self._ask(*task)) is not None:
                         return taken
-                    continue  # its job has stopped at a budget
+                    continue  # its job or its variant has stopped at a budget
                 job = None if self._crowded and rank >= _BATCH else self._to_open(rank, tenant)
                 if job is None or not self._open(job):
                     break
@@ -159,19 +160,21 @@ class Turns:
         )
         return [str(row["tenant"]) for row in rows]
 
-    def _queued(self, rank: int, tenant: str) -> tuple[int, int] | None:
-        """(task, job): the last stages first, so that intermediates are used up before there are more. Of the jobs that
-        wait for a task, one that is not held up asks for it.
+    def _queued(self, rank: int, tenant: str) -> tuple[int, int, int] | None:
+        """(task, job, variant): the last stages first, so that intermediates are used up before there are more. Of the
+        variants that wait for a task, one that is not held up asks for it.
         """
         row = self._register.one(
-            "SELECT task.id AS task, job.id AS job FROM task JOIN need ON need.task = task.id"
-            " JOIN job ON job.id = need.job"
-            " WHERE task.asked = 0 AND task.rank = ? AND task.tenant = ? AND job.state = 'running' ORDER BY"
-            " job.deadline_ms, job.priority DESC, job.submitted_ms, job.id, task.stage DESC, task.id LIMIT 1",
+            "SELECT task.id AS task, job.id AS job, need.number AS number FROM task JOIN need ON need.task = task.id"
+            " JOIN job ON job.id = need.job JOIN variant ON variant.job = need.job AND variant.number = need.number"
+            " WHERE task.asked = 0 AND task.rank = ? AND task.tenant = ? AND job.state = 'running'"
+            " AND variant.code != ? ORDER BY job.deadline_ms, job.priority DESC, job.submitted_ms, job.id,"
+            " task.stage DESC, task.id, need.number LIMIT 1",
             rank,
             tenant,
+            VARIANT_STOPPED,
         )
-        return None if row is None else (row["task"], row["job"])
+        return None if row is None else (row["task"], row["job"], row["number"])
 
     def _to_open(self, rank: int, tenant: str) -> JobRow | None:
         row = self._register.one(
@@ -182,12 +185,15 @@ class Turns:
         )
         return None if row is None else self._register.job_by_id(row["id"])
 
-    def _ask(self, task_id: int, job_id: int) -> tuple[JobRow, TaskAsked] | None:
+    def _ask(self, task_id: int, job_id: int, number: int) -> tuple[JobRow, TaskAsked] | None:
         job = self._register.job_by_id(job_id)
         row = self._register.one("SELECT operator, kind, amount, body, attempt, rank FROM task WHERE id = ?", task_id)
         assert row is not None, "just found"
         rates = Rates(self._register.rates(row["operator"]))
         estimate = rates.task(row["operator"], row["kind"], row["amount"]).cpu_s
+        # What is made is brought where it should: it takes next to nothing, and all the rest is paid.
+        if row["kind"] != "deliver" and not self._coordinator.has_room(job, number, estimate):
+            return None
         if not self._coordinator.budgets.admit(job, estimate):
             return None
         self._register.change(

@@ -130,7 +130,7 @@ class CoordinateOperator:
                 register.close_ended(self._clock.now_ms() - round(self._desk.ended_kept_s * 1000))
                 self._changed |= self._sweep.jobs()
                 asked = self._sweep.run() + self._turns.take()
-                self._changed |= {job.id for job, _ in asked}
+                self._changed |= {job.id for job, _ in asked} | self._coordinator.budgets.changed_jobs()
                 self._noted(register.job_by_id(number) for number in self._changed)
         asked += self._judged()
         return [*(_event(job, task) for job, task in asked), *map(_goes_on, self._turns.going_on()), *self._leaving()]
@@ -196,6 +196,7 @@ class CoordinateOperator:
         with register.changing():
             jobs = self._coordinator.judged(self._desk.verdicts)
             asked = self._turns.take() if jobs else []
+            jobs |= self._coordinator.budgets.changed_jobs()
             self._changed |= self._noted(register.job_by_id(number) for number in jobs)
         return asked
 

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -184,12 +183,10 @@ def test_a_job_whose_process_was_killed_has_nothing_at_work(folder: Path) -> Non
     (folder / "t.yaml").write_text(TEMPLATE.replace("duration: 0.2", "duration: 3000"))
     state = folder / "state"
     line = [sys.executable, "-m", "stream.cli.app", "--state", str(state), "jobs", "submit", str(folder / "t.yaml")]
-    told: list[dict[str, Any]] = []
 
     def at_work() -> bool:
-        for path in state.glob("jobs/store/jobs/*/swatch/status.json"):
-            told.append(json.loads(path.read_bytes()))
-        return bool(told) and told[-1]["stages"][0]["in_work"] > 0
+        told = [json.loads(path.read_bytes()) for path in state.glob("jobs/store/jobs/*/swatch/status.json")]
+        return bool(told) and told[0]["stages"][0]["in_work"] > 0
 
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for(at_work, "a part is at work", within_s=60)

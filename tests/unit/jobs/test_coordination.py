@@ -239,9 +239,9 @@ def test_a_variant_stops_at_its_budget_and_goes_on_when_it_is_raised(tmp_path: P
 
 def test_a_raised_budget_of_variants_does_not_take_up_a_canceled_job(tmp_path: Path) -> None:
     bench = CoordinatorBench(tmp_path, slots=1)
-    bench.submit("one", "two", budget="variant_cpu_s: 0.5")
+    bench.submit("one", "two", budget="variant_cpu_s: 1.5")
     ((_, task),) = bench.take()
-    bench.end("acme", task, cost=TaskCost(cpu_s=1.0))
+    bench.end("acme", task, cost=TaskCost(cpu_s=2.0))
     bench.control("cancel")
     assert (bench.job().failed, bench.job().canceled) == (1, 1)
     bench.control("budget", variant_cpu_s=100.0)

@@ -13,6 +13,7 @@ from stream.sessions.jobs_embedded import command
 from tests.support.job_office import Office
 
 NOW_MS = 10_000_000
+WHY = "renderers do other work, or none is there that can do it"
 STAGES = [{"name": "draw", "done": 3, "in_work": 0, "heard_ms": None}, {"name": "film", "done": 1, "in_work": 2}]
 
 
@@ -28,10 +29,7 @@ def status(heard_ms: int = NOW_MS, **changes: Any) -> dict[str, Any]:
         (status(NOW_MS - SILENT_MS + 1), []),
         (
             status(NOW_MS - SILENT_MS),
-            [
-                "nothing was heard of film since 1970-01-01 02:44:40 UTC: renderers do other work, or none is there that"
-                " can do it"
-            ],
+            [f"nothing was heard of film since 1970-01-01 02:44:40 UTC: {WHY}"],
         ),
         (status(awaiting=1), ["1 variant waits until its finals are understood"]),
         (status(awaiting=2), ["2 variants wait until their finals are understood"]),
