@@ -1,4 +1,4 @@
-"""Budgets of jobs, tenants, variants: an estimate is reserved before a part is asked for, what it used charged after."""
+"""Budgets of jobs, tenants, variants: an estimate is reserved before a part is asked for, what it used charged then."""
 
 from dataclasses import dataclass
 from typing import Any

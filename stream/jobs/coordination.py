@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stream.clock import Clock
 from stream.errors import BadEvent, BadRequest
 from stream.events.jobs import JobControlled, JobSubmitted, TaskContinued, TaskEnded, TenantBudgeted
+from stream.events.objects import Digest
 from stream.jobs.budgets import VARIANT_STOPPED, Budgets
 from stream.jobs.charging import Charges
 from stream.jobs.descriptions import Descriptions, Operators
@@ -174,6 +175,17 @@ class Coordinator:
         )
         self._progress.advance(job.id, number)
         self._settle(job.id)
+
+    def held_finals(self, job: JobRow) -> dict[int, list[Digest]]:
+        """Of each blocked variant, by number, what is delivered when somebody releases it. Raises `BadEvent` where the
+        description of the job is gone.
+        """
+        described = self._descriptions.of(job.tenant, job.spec)
+        rows = self._register.all("SELECT number FROM variant WHERE job = ? AND state = 'blocked'", job.id)
+        return {
+            row["number"]: [file.digest for _, file in self._progress.finals(job, row["number"], described)]
+            for row in rows
+        }
 
     def has_room(self, job: JobRow, number: int, estimate: float) -> bool:
         """Whether a variant's budget has room for a part. Where it has none the variant waits for its parts in work,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.clock import Clock
-from stream.errors import StageError
+from stream.errors import BadEvent, StageError
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
 from stream.events.ids import typed_digest
@@ -22,6 +22,7 @@ from stream.events.jobs import (
     TaskEnded,
     TenantBudgeted,
 )
+from stream.events.objects import Digest
 from stream.jobs.budgets import budget_name
 from stream.jobs.coordination import Coordinator
 from stream.jobs.descriptions import Descriptions, Operators
@@ -253,7 +254,11 @@ class CoordinateOperator:
         status |= {"held_up": self._turns.holds_up(job), "awaiting": awaiting(register, job)}
         # Who can see that no process holds its folder knows by it that nobody is at its tasks.
         status |= {"embedded": self._desk.afresh}
-        rows = list(rows_of(register, job, stages, now_ms, prices))
+        held = self._held(job)
+        rows = [
+            row | ({"held": held[row["number"]]} if row["number"] in held else {})
+            for row in rows_of(register, job, stages, now_ms, prices)
+        ]
         documents = self._desk.documents
         documents.write(variants_name(job.tenant, job.name), json.dumps(rows).encode())
         if self._coordinator.budgets.tenant(job.tenant).cpu_s is not None:
@@ -262,6 +267,13 @@ class CoordinateOperator:
         documents.write(status_name(job.tenant, job.name), json.dumps(status).encode())
         if job.state.ended:
             documents.write(RATES, json.dumps(rates_json(register.rates())).encode())
+
+    def _held(self, job: JobRow) -> dict[int, list[Digest]]:
+        """What has to stay for blocked variants, as the table of variants says it."""
+        try:
+            return self._coordinator.held_finals(job) if job.blocked else {}
+        except BadEvent:
+            return {}  # without it, nothing that is newer than the job is removed
 
     def _write_budget(self, tenant: str) -> None:
         told = self._coordinator.budgets.tenant(tenant).told()

@@ -20,7 +20,7 @@ from stream.events.objects import Digest, LostObject, digest_of
 from stream.jobs.descriptions import MAX_SPEC_BYTES
 from stream.jobs.manifest import delivered_of, finals_of, opened
 from stream.jobs.reports import FOLDER, is_final, tenant_folder, tenant_named
-from stream.jobs.states import JobState
+from stream.jobs.states import JobState, VariantState
 from stream.pipelines.jobs import JobPipeline
 
 _log = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ class Before:
 
 
 def clean(jobs: JobPipeline, tenant: str, before: Before, going: Callable[[], bool] = lambda: True) -> Expired:
-    """Remove what is older, and was written before the oldest job was submitted that has not ended. A job with blocked
-    variants has not: somebody may release them. It ends early where `going` says so. Raises `Unavailable`.
+    """Remove what is older, and was written before the oldest job was submitted that has not ended. Of a job with
+    blocked variants their finals stay: somebody may release them. It ends early where `going` says so. Raises
+    `Unavailable`.
     """
     jobs.store.documents.tidy(tenant_folder(tenant))
     needed = _Needed(jobs, tenant, before, going)
@@ -127,16 +128,29 @@ class _Needed:
         for job in self._documents.folders(self._folder):
             if not self._going():
                 return
-            content = None if job in self._ended else self._documents.read(f"{self._folder}/{job}/status.json")
+            name = f"{self._folder}/{job}/status.json"
+            content = None if job in self._ended else self._documents.read(name)
             if content is None:
                 continue
             status = json.loads(content)
             self._keep_described(status["spec"])
-            # Blocked variants have no manifest, and are delivered when somebody releases them.
-            if is_final(status) and status["state"] != JobState.BLOCKED:
+            if status["state"] == JobState.BLOCKED:
+                # One that was taken up again while its table was read has released what it held.
+                if not self._keep_held(job) or self._documents.read(name) != content:
+                    yield int(status["submitted_ms"])
+            elif is_final(status):
                 self._ended[job] = int(status["ended_ms"] or 0)
             else:
                 yield int(status["submitted_ms"])
+
+    def _keep_held(self, job: str) -> bool:
+        """Keep what blocked variants of a job deliver when they are released; they have no manifest. False where the
+        table of variants does not tell, as a coordinator of an earlier release has written it.
+        """
+        content = self._documents.read(f"{self._folder}/{job}/variants.json")
+        blocked = [row for row in json.loads(content or b"[]") if row["state"] == VariantState.BLOCKED]
+        self._kept.update(digest for row in blocked for digest in row.get("held", ()))
+        return bool(blocked) and all("held" in row for row in blocked)
 
     def _keep_described(self, digest: Digest) -> None:
         if digest in self._described:

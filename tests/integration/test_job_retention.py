@@ -13,7 +13,7 @@ from stream.cli.app import app
 from stream.clock import ManualClock, SystemClock
 from stream.events.objects import Digest
 from stream.jobs.manifest import delivered_of, finals_of, opened, signed
-from stream.jobs.reports import manifest_name, status_name
+from stream.jobs.reports import manifest_name, status_name, variants_name
 from stream.pipelines.jobs import JobPipeline
 from stream.sessions.job_retention import Before, JobRetention, KeptFor, clean
 from tests.integration.test_job_delivery import content, control
@@ -105,13 +105,59 @@ def test_finals_of_a_job_that_ends_meanwhile_stay(
     assert len(left) == before - removed > 4
 
 
+def hold(jobs: JobPipeline, **held: list[Digest]) -> None:
+    """As the table of variants says it of the first one."""
+    documents, table = jobs.store.documents, variants_name("acme", "spring")
+    first, *others = json.loads(documents.read(table) or b"")
+    documents.write(table, json.dumps([first | {"state": "blocked"} | held, *others]).encode())
+
+
+def blocked(jobs: JobPipeline) -> list[Digest]:
+    """The job as it is told where its first variant is blocked, which has no manifest then; its finals."""
+    documents = jobs.store.documents
+    name, table = status_name("acme", "spring"), variants_name("acme", "spring")
+    status = json.loads(documents.read(name) or b"")
+    documents.write(name, json.dumps(status | {"state": "blocked", "blocked": 1}).encode())
+    first, *_ = json.loads(documents.read(table) or b"")
+    hold(jobs)
+    manifest = manifest_name("acme", "spring", first["id"])
+    finals = [final.digest for final in finals_of(opened(documents.read(manifest) or b""))]
+    jobs.store._backend.remove(manifest)  # noqa: SLF001 - nobody else removes any
+    return finals
+
+
 def test_a_job_with_blocked_variants_has_not_ended(jobs: JobPipeline) -> None:
-    name = status_name("acme", "spring")
-    status = json.loads(jobs.store.documents.read(name) or b"")
-    jobs.store.documents.write(name, json.dumps(status | {"state": "blocked", "blocked": 1}).encode())
+    blocked(jobs)
+    assert clean(jobs, "acme", everything(finals=True)).objects == 0, "the table does not say what they need"
+
+
+def test_what_no_blocked_variant_needs_goes(jobs: JobPipeline) -> None:
+    finals = blocked(jobs)
+    hold(jobs, held=finals)
+    assert clean(jobs, "acme", everything()).objects > 0
+    assert set(finals) <= set(there(jobs))
+    assert clean(jobs, "acme", everything()).objects == 0
+    hold(jobs, held=[])
+    assert clean(jobs, "acme", everything()).objects == len(finals) == 1
+
+
+def test_a_blocked_job_that_is_taken_up_while_its_table_is_read_is_at_work(
+    jobs: JobPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked(jobs)
+    hold(jobs, held=[])
+    backend = jobs.store._backend  # noqa: SLF001 - what is asked of the place goes through it
+    get, name = backend.get, status_name("acme", "spring")
+
+    def released(asked: str) -> bytes | None:
+        found = get(asked)
+        if asked == variants_name("acme", "spring"):
+            status = json.loads(get(name) or b"")
+            backend.put(name, json.dumps(status | {"state": "running", "blocked": 0}).encode())
+        return found
+
+    monkeypatch.setattr(backend, "get", released)
     assert clean(jobs, "acme", everything(finals=True)).objects == 0
-    jobs.store.documents.write(name, json.dumps(status).encode())
-    assert clean(jobs, "acme", everything(finals=True)).objects > 0
 
 
 def test_it_ends_between_any_two_looks_at_the_store(jobs: JobPipeline, monkeypatch: pytest.MonkeyPatch) -> None:

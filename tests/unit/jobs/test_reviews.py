@@ -61,6 +61,9 @@ def test_finals_wait_for_their_verdict_and_what_is_objected_to_is_held_back(tmp_
     held = rows(office)[1]
     assert (held["state"], held["code"]) == ("blocked", "moderation_blocked")
     assert "scores 0.9, and the template takes less than 0.5" in held["message"]
+    (digest,) = held["held"]
+    assert second.data.uri.endswith(digest.removeprefix("sha256:")[2:]), "what a release delivers has to stay"
+    assert "held" not in rows(office)[0]
     (done,) = office.control("release", variant=held["id"])
     assert (done.data.state, done.data.done, done.data.blocked) == ("done", 2, 0)
     assert delivered(office)[-1].settings["moderation"] == {
