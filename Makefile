@@ -47,7 +47,7 @@ demo-ads-kafka: announce .venv/.installed ## the same campaign on a Kafka of its
 serve: .venv/.installed ## a page and an API to search in, over the demo's data, on this machine alone
 	@$(RUSHES) --state $(STATE) serve
 
-assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema, a browser, players of the web and clients of the examples
+assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool, AsyncAPI's schema, a browser, players of the web, an emulator of Azure and clients of the examples
 	@$(RUSHES) weights fetch
 	@$(RUSHES) samples fetch
 	-@$(RUSHES) kafka fetch
@@ -55,6 +55,7 @@ assets: .venv/.installed ## fetch weights, sample clips, Kafka's jars, promtool,
 	-@$(BIN)/python -m deploy.asyncapi_schema
 	-@$(BIN)/python -m deploy.browser
 	-@$(BIN)/python -m deploy.players
+	-@$(BIN)/python -m deploy.azurite
 	-@$(BIN)/python -m deploy.example_clients
 	-@$(BIN)/python -m deploy.service_client
 

@@ -4,16 +4,13 @@ cache without being installed; the npm packages of the Node example; Maven's art
 
 import hashlib
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deploy.kept_folder import kept_folder, require, run
 from deploy.promtool import default_cache
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
-PATIENCE_S = 600
 _KCAT_PACKAGES = ("kcat", "librdkafka1", "libyajl2")
 _KCAT = """#!/bin/sh
 files=$(dirname "$0")/../files/usr
@@ -33,7 +30,7 @@ def find_kcat(cache_dir: Path) -> Path | None:
 def fetch_kcat(cache_dir: Path) -> Path:
     """As `find_kcat`; downloaded the first time. Raises `RuntimeError` with what is missing."""
     found = find_kcat(cache_dir)
-    return found or _kept(cache_dir / "kcat", _unpack_kcat) / "bin"
+    return found or kept_folder(cache_dir / "kcat", _unpack_kcat) / "bin"
 
 
 def find_node_modules(cache_dir: Path) -> Path | None:
@@ -44,8 +41,8 @@ def find_node_modules(cache_dir: Path) -> Path | None:
 
 def fetch_node_modules(cache_dir: Path) -> Path:
     """As `find_node_modules`; installed by npm the first time. No script of a package is run."""
-    _require("node", "npm")
-    return _kept(_node_example(cache_dir), _install_node_modules) / "node_modules"
+    require("node", "npm")
+    return kept_folder(_node_example(cache_dir), _install_node_modules) / "node_modules"
 
 
 def find_maven_repository(cache_dir: Path) -> Path | None:
@@ -56,8 +53,8 @@ def find_maven_repository(cache_dir: Path) -> Path | None:
 
 def fetch_maven_repository(cache_dir: Path) -> Path:
     """As `find_maven_repository`; filled by Maven the first time, by building the example without running it."""
-    _require("java", "mvn")
-    return _kept(_maven_repository(cache_dir), _fill_maven_repository)
+    require("java", "mvn")
+    return kept_folder(_maven_repository(cache_dir), _fill_maven_repository)
 
 
 def _node_example(cache_dir: Path) -> Path:
@@ -73,37 +70,22 @@ def _digest(pins: Path) -> str:
     return hashlib.sha256(pins.read_bytes()).hexdigest()[:12]
 
 
-def _kept(target: Path, make: Callable[[Path], Path]) -> Path:
-    """`target`, made in a scratch folder the first time, so that it is whole or not there."""
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        made = make(Path(scratch))
-        try:
-            made.rename(target)
-        except OSError:  # another process was faster
-            if not target.is_dir():
-                raise
-    return target
-
-
 def _unpack_kcat(scratch: Path) -> Path:
-    _require("apt-get", "dpkg")
+    require("apt-get", "dpkg")
     download = ["apt-get", "download", *_KCAT_PACKAGES]
     try:
-        _run(download, scratch)
+        run(download, scratch)
     except RuntimeError:  # a fresh machine has no lists yet
-        _run(["apt-get", "update"], scratch)
-        _run(download, scratch)
+        run(["apt-get", "update"], scratch)
+        run(download, scratch)
     made = scratch / "made"
     (made / "bin").mkdir(parents=True)
     for package in scratch.glob("*.deb"):
-        _run(["dpkg", "-x", str(package), str(made / "files")], scratch)
+        run(["dpkg", "-x", str(package), str(made / "files")], scratch)
     program = made / "bin" / "kcat"
     program.write_text(_KCAT)
     program.chmod(0o755)
-    _run([str(program), "-V"], scratch)
+    run([str(program), "-V"], scratch)
     return made
 
 
@@ -111,28 +93,15 @@ def _install_node_modules(scratch: Path) -> Path:
     made = scratch / "made"
     made.mkdir()
     shutil.copy(EXAMPLES / "node" / "package.json", made)
-    _run(["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], made)
+    run(["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], made)
     return made
 
 
 def _fill_maven_repository(scratch: Path) -> Path:
     example, made = scratch / "java", scratch / "made"
     shutil.copytree(EXAMPLES / "java", example)
-    _run(["mvn", "-q", "-B", f"-Dmaven.repo.local={made}", "-Dexec.skip=true", "compile", "exec:java"], example)
+    run(["mvn", "-q", "-B", f"-Dmaven.repo.local={made}", "-Dexec.skip=true", "compile", "exec:java"], example)
     return made
-
-
-def _require(*programs: str) -> None:
-    for program in programs:
-        if shutil.which(program) is None:
-            raise RuntimeError(f"{program} is missing: install it")
-
-
-def _run(command: Sequence[str], directory: Path) -> None:
-    done = subprocess.run(command, cwd=directory, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-300:]
-        raise RuntimeError(f"`{' '.join(command[:3])}` failed: {said}")
 
 
 def main() -> int:
@@ -141,7 +110,7 @@ def main() -> int:
     for name, fetch in (("kcat", fetch_kcat), ("Node", fetch_node_modules), ("Java", fetch_maven_repository)):
         try:
             print(f"The {name} example has what it needs in {fetch(default_cache())}.")
-        except (RuntimeError, subprocess.TimeoutExpired) as problem:
+        except RuntimeError as problem:
             print(f"the {name} example: {problem}", file=sys.stderr)
             missing = 1
     return missing

@@ -47,6 +47,11 @@ class Location:
         return None if "://" in self.uri else Path(self.uri)
 
     @property
+    def scheme(self) -> str | None:
+        """Of the object store, one of `SCHEMES`; None for a directory."""
+        return None if self.path is not None else self.uri.partition("://")[0]
+
+    @property
     def directory(self) -> Path:
         """`path`, for what works in directories alone."""
         path = self.path
@@ -56,7 +61,7 @@ class Location:
     @property
     def options(self) -> dict[str, str] | None:
         """What the stores' libraries are opened with: on an object store no request waits without end. Who is asked,
-        and with which credentials, they read from the environment (`AWS_*` and the like).
+        and with which credentials, they read from the environment (`AWS_*`, `AZURE_*`, `GOOGLE_*`).
         """
         return _CLIENT | _OF_LANCE | _OF_DELTA if self.path is None else None
 

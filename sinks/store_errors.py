@@ -119,8 +119,9 @@ def require_space(place: Place, min_free_bytes: int) -> None:
 
 def _judge(error: Exception, place: Place, store: str, *, writer: bool) -> None:
     """Raise what the error means; return where it means nothing but itself."""
-    if Location.of(place).path is None and _may_be_of_an_object_store(error):
-        _judge_object_store(error, place, store)
+    scheme = Location.of(place).scheme
+    if scheme is not None and _may_be_of_an_object_store(error):
+        _judge_object_store(error, place, store, scheme)
     # What lasts comes first: a damaged file on a full disk stays damaged when there is room again.
     if (lasting := _lasting(error, writer=writer)) is not None:
         raise Fatal(f"{store} at {place} cannot be used: {lasting}", code="store_unusable") from error
@@ -135,9 +136,9 @@ def _may_be_of_an_object_store(error: Exception) -> bool:
     return isinstance(error, OSError) or _of_a_library(error) or type(error) is Exception
 
 
-def _judge_object_store(error: Exception, place: Place, store: str) -> None:
+def _judge_object_store(error: Exception, place: Place, store: str, scheme: str) -> None:
     """Before words for files are looked for: an answer of 404 may mean the bucket."""
-    if (why := trouble(str(error))) is not None:
+    if (why := trouble(str(error), scheme)) is not None:
         message = f"{store} at {place} cannot be used: {why}; nothing is lost, writing resumes when that is mended"
         raise Unavailable(message, code="store_unavailable") from error
 

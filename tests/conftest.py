@@ -14,6 +14,7 @@ from benchmarks.testbed.footage import corpus
 from models.registry import ModelContext
 from models.weights.fetch import WeightsCache, pin_named
 from stream.children.scheduling import schedule_as_others_do
+from tests.support.azure_server import AzureServer, azure_server
 from tests.support.markers import needs_marker, running_test_bears
 from tests.support.s3_server import S3Server, s3_server
 
@@ -87,6 +88,34 @@ def s3_prefix(s3: S3Server) -> str:
     bucket = f"stores-{secrets.token_hex(6)}"
     s3.make_bucket(bucket)
     return f"s3://{bucket}/tests"
+
+
+@pytest.fixture(scope="session")
+def running_azure(cache_dir: Path) -> Iterator[AzureServer]:
+    with azure_server(cache_dir) as server:
+        yield server
+
+
+@pytest.fixture
+def azure(running_azure: AzureServer, monkeypatch: pytest.MonkeyPatch) -> AzureServer:
+    """As `s3`, of Azure Blob storage."""
+    for name, value in running_azure.environment.items():
+        monkeypatch.setenv(name, value)
+    return running_azure
+
+
+@pytest.fixture
+def azure_prefix(azure: AzureServer) -> str:
+    """A URI in a container of its own."""
+    container = f"stores-{secrets.token_hex(6)}"
+    azure.make_container(container)
+    return f"az://{container}/tests"
+
+
+@pytest.fixture(params=["s3_prefix", "azure_prefix"])
+def far_prefix(request: pytest.FixtureRequest) -> str:
+    """A URI in a bucket of each kind of object store in turn."""
+    return str(request.getfixturevalue(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 
 from sinks.location import Location
-from sinks.storage.objects import Objects
+from sinks.storage.objects import Objects, ObjectTag
 from stream.clock import Clock, SystemClock
 from stream.errors import Fatal, Unavailable
 
@@ -22,8 +22,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Held:
+    """`tag` is None where there is no such object yet."""
+
     epoch: int
-    tag: str
+    tag: ObjectTag | None
     owner: str
     until_ms: int
 
@@ -127,8 +129,8 @@ class Lease:
             raise self._locked(f"another writer ({found.owner})")
         # By the clock as well, so that epochs grow also where somebody has removed the object.
         epoch = max(self._clock.now_ms(), 0 if found is None else found.epoch + 1)
-        wanted = _Held(epoch, "" if found is None else found.tag, self._owner, self._until_ms())
-        if (tag := self._write(wanted, create=found is None)) is None:
+        wanted = _Held(epoch, None if found is None else found.tag, self._owner, self._until_ms())
+        if (tag := self._write(wanted)) is None:
             raise self._locked("another writer")
         return _Held(epoch, tag, self._owner, wanted.until_ms)
 
@@ -153,11 +155,13 @@ class Lease:
                 code="store_unusable",
             ) from None
 
-    def _write(self, held: _Held, *, create: bool = False) -> str | None:
+    def _write(self, held: _Held) -> ObjectTag | None:
         said = {"epoch": held.epoch, "owner": held.owner, "until_ms": held.until_ms}
         content = json.dumps(said).encode()
         objects = self._at()
-        return objects.create(self._name, content) if create else objects.replace(self._name, content, held.tag)
+        if held.tag is None:
+            return objects.create(self._name, content)
+        return objects.replace(self._name, content, held.tag)
 
     def _require_conditional(self) -> None:
         """Commits of the tables rely on it."""

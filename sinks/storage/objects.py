@@ -26,12 +26,26 @@ _CHUNK = 1000
 _PART_BYTES = 8 << 20
 
 
+_ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
+"""The libraries know no such variable for Google's store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTag:
+    """What tells one state of an object from all others. Google's store asks for the version before it replaces an
+    object, the others ask for the entity tag.
+    """
+
+    entity: str
+    version: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """Its content, and the tag by which it is replaced only as it was."""
 
     content: bytes
-    tag: str
+    tag: ObjectTag
 
 
 class Objects:
@@ -41,7 +55,7 @@ class Objects:
         import obstore.store
 
         # The client's options take the place of those in the environment, where this one stands for the others.
-        allow_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
+        allow_http = os.environ.get(_ALLOW_HTTP.get(location.scheme or "", ""), "").lower() in {"1", "true"}
         options: dict[str, Any] = {
             "client_options": {
                 "timeout": PATIENCE["timeout"],
@@ -61,7 +75,7 @@ class Objects:
 
         with self._asking():
             found = obstore.get(self._store, name)
-            return StoredObject(bytes(found.bytes()), str(found.meta["e_tag"]))
+            return StoredObject(bytes(found.bytes()), _tag(found.meta))
         return None
 
     def put(self, name: str, content: bytes) -> None:
@@ -104,13 +118,14 @@ class Objects:
             return int(obstore.head(self._store, name)["size"])
         return None
 
-    def create(self, name: str, content: bytes) -> str | None:
+    def create(self, name: str, content: bytes) -> ObjectTag | None:
         """The tag of the new object; None, and nothing happens, where there is one."""
         return self._put_if(name, content, "create")
 
-    def replace(self, name: str, content: bytes, tag: str) -> str | None:
+    def replace(self, name: str, content: bytes, tag: ObjectTag) -> ObjectTag | None:
         """The new tag; None, and nothing happens, where the object is another than `tag` says, or gone."""
-        return self._put_if(name, content, {"e_tag": tag})
+        version = {} if tag.version is None else {"version": tag.version}
+        return self._put_if(name, content, {"e_tag": tag.entity, **version})
 
     def remove(self, name: str) -> None:
         """It may be gone."""
@@ -145,12 +160,12 @@ class Objects:
                 for item in part:
                     yield str(item["path"]), int(item["size"]), round(1000 * item["last_modified"].timestamp())
 
-    def _put_if(self, name: str, content: bytes, mode: Any) -> str | None:
+    def _put_if(self, name: str, content: bytes, mode: Any) -> ObjectTag | None:
         import obstore
 
         with self._asking():
             # In one request, as a multipart upload takes no condition.
-            return str(obstore.put(self._store, name, content, mode=mode, use_multipart=False)["e_tag"])
+            return _tag(obstore.put(self._store, name, content, mode=mode, use_multipart=False))
         return None
 
     @contextmanager
@@ -164,7 +179,7 @@ class Objects:
             return
         except (BaseError, OSError, ValueError) as error:
             # Before "not found" is believed: a missing bucket is answered with 404 too.
-            why = trouble(str(error))
+            why = trouble(str(error), self._location.scheme or "")
             if why is None and isinstance(error, NotFoundError | FileNotFoundError):
                 return
             message = f"the store at {self._location} cannot be used: {why or type(error).__name__}"
@@ -173,9 +188,13 @@ class Objects:
             ) from error
 
 
+def _tag(meta: Any) -> ObjectTag:
+    return ObjectTag(str(meta["e_tag"]), meta["version"])
+
+
 def _profile(location: Location) -> dict[str, str]:
     """Keys of the AWS profile, where the environment has none: the stores' libraries look there too."""
-    if not location.uri.startswith("s3://") or "AWS_ACCESS_KEY_ID" in os.environ:
+    if location.scheme != "s3" or "AWS_ACCESS_KEY_ID" in os.environ:
         return {}
     path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws" / "credentials")
     # A `%` in a key refers to nothing.

@@ -13,11 +13,11 @@ from stream.errors import BadMedia, Fatal, Unavailable
 from stream.events.objects import Known, LostObject, StoredFile, digest_of
 
 
-@pytest.fixture(params=["directory", "bucket"])
+@pytest.fixture(params=["directory", "s3_prefix", "azure_prefix"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     if request.param == "directory":
         return Location.of(tmp_path / "objects")
-    return Location.of(f"{request.getfixturevalue('s3_prefix')}/objects")
+    return Location.of(f"{request.getfixturevalue(request.param)}/objects")
 
 
 def _file(folder: Path, content: bytes, name: str = "made.bin") -> Path:

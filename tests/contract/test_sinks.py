@@ -36,7 +36,7 @@ from tests.support.annotations import (
     segment_failed,
 )
 from tests.support.programs import ROOT, program
-from tests.support.sinks import ON_S3, SHARDED, build, feed, made, rows_of, stores_of
+from tests.support.sinks import ON_AZURE, ON_S3, SHARDED, build, feed, made, rows_of, stores_of
 
 Make = Callable[[], Sink]
 
@@ -44,15 +44,20 @@ Make = Callable[[], Sink]
 LOCAL = [*sorted(REGISTRY), *(f"{SHARDED}{name}" for name in sorted(REGISTRY))]
 
 
-@pytest.fixture(params=[*LOCAL, *(f"{ON_S3}{name}" for name in sorted(REGISTRY))])
+REMOTE = [f"{where}{name}" for where in (ON_S3, ON_AZURE) for name in sorted(REGISTRY)]
+PREFIXES = {ON_S3: "s3_prefix", ON_AZURE: "azure_prefix"}
+
+
+@pytest.fixture(params=[*LOCAL, *REMOTE])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def place(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
-    if name.startswith(ON_S3):
-        return Location.of(request.getfixturevalue("s3_prefix")).child("store")
+    for where, prefix in PREFIXES.items():
+        if name.startswith(where):
+            return Location.of(request.getfixturevalue(prefix)).child("store")
     return tmp_path / "store"
 
 
@@ -357,6 +362,7 @@ EVENTS = events(
 )
 
 
+@pytest.mark.parametrize("name", LOCAL)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(len(EVENTS))), again=st.lists(st.sampled_from(range(len(EVENTS))), max_size=6),
        cuts=st.lists(st.integers(1, len(EVENTS)), max_size=4))  # fmt: skip

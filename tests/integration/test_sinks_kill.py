@@ -47,7 +47,12 @@ def test_on_an_object_store_kills_leave_the_same_rows(name: str, s3_prefix: str)
     _kill_at_random_instants(name, Location.of(s3_prefix), most_delay_s=0.6)
 
 
-def _kill_at_random_instants(name: str, under: Location, most_delay_s: float) -> None:
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_on_azure_kills_leave_the_same_rows(name: str, azure_prefix: str) -> None:
+    _kill_at_random_instants(name, Location.of(azure_prefix), most_delay_s=0.3, most_kills=2)
+
+
+def _kill_at_random_instants(name: str, under: Location, most_delay_s: float, most_kills: int = 5) -> None:
     store, undisturbed = under.child("store"), under.child("calm")
     calm = build(name, undisturbed)
     for batch in BATCHES:
@@ -64,7 +69,7 @@ def _kill_at_random_instants(name: str, under: Location, most_delay_s: float) ->
             for line in process.stdout:
                 first = int(line) + 1
                 wanted -= 1
-                if wanted <= 0 and kills < 5:
+                if wanted <= 0 and kills < most_kills:
                     with_delay(process, timer)
                     break
             rest = process.stdout.read()

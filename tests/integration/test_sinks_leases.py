@@ -5,7 +5,10 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
+import obstore.store
 import pytest
 
 from sinks.delta.store import DeltaStore
@@ -17,6 +20,7 @@ from sinks.writer import Writer, delta_writer, index_writer
 from stream.clock import ManualClock, SystemClock
 from stream.errors import Fatal, Unavailable
 from tests.support.annotations import annotations, events
+from tests.support.google_store import google_store
 from tests.support.leases import end_lease
 from tests.support.programs import ROOT, program
 from tests.support.programs.stop_in_sink import PLACES, SECOND
@@ -99,8 +103,19 @@ def test_who_has_heard_of_the_loss_of_its_lease_commits_nothing(name: str, s3_pr
         writer.leave()
 
 
-def test_a_lease_is_renewed_given_back_and_taken_when_it_has_ended(s3_prefix: str) -> None:
-    clock, place = ManualClock(), Location.of(s3_prefix)
+@pytest.fixture
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with google_store(tmp_path / "account.json"):
+        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(tmp_path / "account.json"))
+        # Its client takes plain http from no variable.
+        plain = partial(obstore.store.from_url, client_options={"allow_http": True})
+        monkeypatch.setattr(obstore.store, "from_url", lambda uri, **_: plain(uri))
+        yield "gs://stores/tests"
+
+
+@pytest.mark.parametrize("prefix", ["s3_prefix", "azure_prefix", "google"])
+def test_a_lease_is_renewed_given_back_and_taken_when_it_has_ended(prefix: str, request: pytest.FixtureRequest) -> None:
+    clock, place = ManualClock(), Location.of(request.getfixturevalue(prefix))
     first, second = (Lease(place, "the index", "index.lease", clock) for _ in range(2))
     first.take()
     first.take()

@@ -38,8 +38,8 @@ def with_vector_indexes(sink: Any) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
-def test_no_object_says_anything_of_an_erased_asset(name: str, s3_prefix: str, tmp_path: Path) -> None:
-    place = Location.of(s3_prefix).child("store")
+def test_no_object_says_anything_of_an_erased_asset(name: str, far_prefix: str, tmp_path: Path) -> None:
+    place = Location.of(far_prefix).child("store")
     sink = build(name, place)
     for number in range(ASSETS):
         list(sink.process(published(number)))

@@ -19,7 +19,7 @@ PASS, HANG, UNCONDITIONAL, LOST = "pass", "hang", "unconditional", "lost"
 @dataclass(frozen=True, slots=True)
 class Treatment:
     """What becomes of requests of `method` (of any, if empty) whose path holds `part`. With a `status`, `action` is the
-    error code of S3 that is answered.
+    error code that is answered, in the XML of S3 and Azure.
     """
 
     action: str

@@ -20,13 +20,15 @@ Row = dict[str, Any]
 
 
 SHARDED = "sharded "
-ON_S3 = "s3 "
+ON_S3, ON_AZURE = "s3 ", "azure "
 SHARDS = 3
 
 
 def made(name: str, place: Place, **options: Any) -> Sink:
-    """A sink of the registry, or with `sharded` before its name one over several of them. `s3` says where it lies."""
-    name = name.removeprefix(ON_S3)
+    """A sink of the registry, or with `sharded` before its name one over several of them. `s3` and `azure` say where it
+    lies.
+    """
+    name = name.removeprefix(ON_S3).removeprefix(ON_AZURE)
     module, _, attribute = REGISTRY[name.removeprefix(SHARDED)].partition(":")
     plain: Callable[..., Sink] = getattr(importlib.import_module(module), attribute)
     clock = ManualClock()
