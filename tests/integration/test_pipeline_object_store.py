@@ -32,11 +32,12 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("prefix", ["s3_prefix", pytest.param("azure_prefix", marks=pytest.mark.long)])
 def test_stores_on_an_object_store_hold_what_those_in_directories_hold(
-    clips: Path, tmp_path: Path, s3_prefix: str
+    prefix: str, clips: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     local = light_settings(tmp_path / "local", clips)
-    place = Location.of(s3_prefix)
+    place = Location.of(request.getfixturevalue(prefix))
     remote = replace(local, state_dir=tmp_path / "remote", index=place.child("index"), parquet=place.child("parquet"))
     events = [published(clips / f"{name}.mp4", asset_id=name) for name in ("one", "two")]
     for settings in (local, remote):
