@@ -32,6 +32,9 @@ READ_BYTES = 256 * 1024
 # Damaged places can follow each other without end: the limit bounds the work for one file.
 MAX_DEMUX_ERRORS = 50
 MAX_PACKETS_TO_CIPHERTEXT = 100
+_LEAST_PROBE = {"probesize": "32"}
+_NO_PICTURE = {"skip_frame": "all"}
+"""FFmpeg's probe then reads one packet, and its decoders decode no picture."""
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders for codecs that store transparency as a second picture beside each packet. FFmpeg's own decoders ignore it.
 """
@@ -88,8 +91,11 @@ def open_container(
     start: int = 0,
     end: int | None = None,
     seen: Callable[[int, bytes], None] | None = None,
+    *,
+    probed: bool = True,
 ) -> av.container.InputContainer:
     """Opens one recording: bytes [start, end) of the source. `seen` gets each block that is read, with its offset.
+    Without `probed` FFmpeg decodes nothing to learn more than the header says (see `unprobed`).
 
     Raises `BadMedia`: `unreadable_container` where no allowed demuxer reads the bytes, `still_picture`,
     `nested_reference`, `too_many_streams`.
@@ -99,14 +105,14 @@ def open_container(
         "format_whitelist": demuxer or DEMUXERS,
         "protocol_whitelist": "none",  # second guard behind `io_open`: no protocol may open a name
         "max_streams": str(limits.max_streams),
-    }
+    } | ({} if probed else _LEAST_PROBE)
     try:
         container = av.open(
             _SourceWindow(source, start, end, seen),
             "r",
             format=demuxer or None,
             container_options=options,
-            options={"max_pixels": str(limits.max_pixels)},
+            options={"max_pixels": str(limits.max_pixels)} | ({} if probed else _NO_PICTURE),
             metadata_errors="replace",
             buffer_size=READ_BYTES,
             io_open=_refuse,

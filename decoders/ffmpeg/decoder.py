@@ -54,7 +54,8 @@ class PyAVDecoder:
         # `is not`, no comparison: a child keeps its source object only while the source is unchanged.
         if self._reader is None or self._source is not source or key != self._key:
             self._forget()
-            self._reader = FrameReader(source, span.media, span.settings.sample_short_side, self._limits)
+            whole = span.first_segment == 0 and span.settings.profile == "full"
+            self._reader = FrameReader(source, span.media, span.settings.sample_short_side, self._limits, whole=whole)
             self._source, self._key = source, key
         return self._reader
 

@@ -2,12 +2,12 @@
 picture refers to it. Reads headers of its coded units (NAL units of ITU-T H.264 and H.265, start codes of MPEG-2).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import av
 
+from decoders.formats.h264 import IDR, length_bytes, units
 from stream.events.media import Media
 
 REORDERED = {"h264": 32, "hevc": 32, "mpeg2video": 4}
@@ -15,10 +15,9 @@ REORDERED = {"h264": 32, "hevc": 32, "mpeg2video": 4}
 with room for fields. In the other codecs here no packet is shown before an earlier one.
 """
 _IN_ORDER = frozenset({"vp8", "vp9", "av1", "mjpeg", "prores", "dnxhd"})
-_START_CODE = b"\x00\x00\x01"
 _MPEG2_PICTURE = b"\x00\x00\x01\x00"
 _MPEG2_B = 3
-_H264_SLICES, _H264_IDR = frozenset({1, 5}), 5
+_H264_SLICES = frozenset({1, IDR})
 # H.265, table 7-1: pictures are types 0 to 31; random access points 16 to 23; even ones up to 14 are not referred to.
 _HEVC_PICTURES, _HEVC_STARTS, _HEVC_LAST_SPARED = range(32), range(16, 24), 14
 _HEVC_PARAMETERS = b"\x00\x00\x01\x40\x01"
@@ -42,10 +41,8 @@ class PictureUnits:
         self._codec = codec
         extra = extradata or b""
         # avcC and hvcC begin with their version, 1; other streams separate units by start codes.
-        self._length_bytes = 0
+        self._length_bytes = length_bytes(extra) if codec == "h264" else 0
         self._one_layer = False
-        if codec == "h264" and extra[:1] == b"\x01" and len(extra) > 4:
-            self._length_bytes = (extra[4] & 3) + 1
         if codec == "hevc":
             self._read_hevc(extra)
 
@@ -65,14 +62,14 @@ class PictureUnits:
 
     def _h264(self, data: bytes) -> UnitFacts:
         # A key packet may also be a recovery point, after which pictures become whole one by one.
-        for at in self._units(data):
+        for at in units(data, self._length_bytes):
             kind = data[at] & 31
             if kind in _H264_SLICES:
-                return UnitFacts(kind == _H264_IDR, not data[at] >> 5 & 3)
+                return UnitFacts(kind == IDR, not data[at] >> 5 & 3)
         return UnitFacts()
 
     def _hevc(self, data: bytes) -> UnitFacts:
-        for at in self._units(data):
+        for at in units(data, self._length_bytes):
             kind = data[at] >> 1 & 63
             if kind in _HEVC_PICTURES:
                 # A picture of a lower temporal layer may be referred to by those of higher ones.
@@ -87,19 +84,6 @@ class PictureUnits:
             return
         at = extra.find(_HEVC_PARAMETERS) + len(_HEVC_PARAMETERS)
         self._one_layer = at >= len(_HEVC_PARAMETERS) and len(extra) > at + 1 and not extra[at + 1] >> 1 & 7
-
-    def _units(self, data: bytes) -> Iterator[int]:
-        """Where each coded unit begins, with its header."""
-        if not self._length_bytes:
-            at = data.find(_START_CODE) + len(_START_CODE)
-            while len(_START_CODE) <= at < len(data):
-                yield at
-                at = data.find(_START_CODE, at) + len(_START_CODE)
-            return
-        at = 0
-        while at + self._length_bytes < len(data):
-            yield at + self._length_bytes
-            at += self._length_bytes + int.from_bytes(data[at : at + self._length_bytes])
 
 
 def _is_mpeg2_b(data: bytes) -> bool:

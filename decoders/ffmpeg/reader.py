@@ -16,6 +16,7 @@ from decoders.ffmpeg.container import MediaLimits, VideoPacket, choose_video, de
 from decoders.ffmpeg.decode_times import DECODE_TIMED, DecodeTimes
 from decoders.ffmpeg.encryption import is_encrypted
 from decoders.ffmpeg.timeline import REORDER_PACKETS, asset_time_ns, ns_to_ticks, parts_of, seekable, ticks_to_ns
+from decoders.ffmpeg.unprobed import open_unprobed
 from decoders.ffmpeg.wanted import Wanted, can_leave_out, leading_to
 from decoders.memory import raise_if_out_of_memory
 from decoders.pictures.presented_frame import PresentedFrame
@@ -48,11 +49,15 @@ class _RunTag:
 class FrameReader:
     """All recordings of a source, one after another. Reads are sequential; each call of `frames` seeks first."""
 
-    def __init__(self, source: Source, media: Media, short_side: int, limits: MediaLimits) -> None:
+    def __init__(
+        self, source: Source, media: Media, short_side: int, limits: MediaLimits, *, whole: bool = False
+    ) -> None:
+        """`whole`: the first read begins with the first packet and decodes it."""
         self._source = source
         self._media = media
         self._short_side = short_side
         self._limits = limits
+        self._whole = whole
         self._rescaler = Rescaler(media, short_side)
         self._parts = parts_of(media)
         self._opened: tuple[int, _PartReader] | None = None
@@ -117,7 +122,8 @@ class FrameReader:
     def _part(self, number: int) -> "_PartReader":
         if self._opened is None or self._opened[0] != number:
             self.close()
-            self._opened = (number, _PartReader(self._source, self._parts[number], self._rescaler, self._limits))
+            part = self._parts[number]
+            self._opened = (number, _PartReader(self._source, part, self._rescaler, self._limits, whole=self._whole))
         return self._opened[1]
 
 
@@ -126,7 +132,9 @@ class _PartReader:
     the asset. `met_ciphertext`: some packets were encrypted; they are reported like packets that the decoder refuses.
     """
 
-    def __init__(self, source: Source, media: Media, rescaler: Rescaler, limits: MediaLimits) -> None:
+    def __init__(
+        self, source: Source, media: Media, rescaler: Rescaler, limits: MediaLimits, *, whole: bool = False
+    ) -> None:
         self._source = source
         self._media = media
         self._limits = limits
@@ -137,8 +145,9 @@ class _PartReader:
         self._fed: deque[int] = deque(maxlen=REORDER_PACKETS)
         self._readable = media.stream_index >= 0
         self._fresh = False
+        self._ahead: list[VideoPacket] = []
         self.met_ciphertext = False
-        self._open()
+        self._open(whole=whole)
 
     def close(self) -> None:
         if self._readable:
@@ -248,7 +257,7 @@ class _PartReader:
         self._fresh = False
         media = self._media
         many = len(media.runs) > 1
-        following = packets(self._container, self._stream)
+        following = chain(self._ahead, packets(self._container, self._stream))
         restored = self._times.restored(following, lambda lost: self._report_lost(lost, on_error))
         for number, packet in enumerate(restored):
             # A tag is an object for each packet, and most recordings have only one run.
@@ -339,6 +348,7 @@ class _PartReader:
             raise_if_out_of_memory(error)
             return False
         self._fresh = False
+        self._ahead = []
         self._fed.clear()
         return True
 
@@ -350,13 +360,20 @@ class _PartReader:
             self._container.close()
             self._open()
 
-    def _open(self) -> None:
+    def _open(self, *, whole: bool = False) -> None:
         if not self._readable:
             return
         part = self._media.parts[0] if self._media.parts else None
-        window = (0, None) if part is None else (part.start_byte, part.end_byte)
-        self._container = open_container(self._source, self._limits, *window)
-        self._stream = choose_video(self._container, self._media.stream_index)
+        known = None
+        # Decoding from the first packet on learns from it what the probe would have.
+        if whole and part is None and (self._media.container, self._media.codec) == ("mov", "h264"):
+            known = open_unprobed(self._source, self._limits, index=self._media.stream_index)
+        if known is not None:
+            self._container, self._stream, self._ahead = known.container, known.stream, [known.first]
+        else:
+            window = (0, None) if part is None else (part.start_byte, part.end_byte)
+            self._container = open_container(self._source, self._limits, *window)
+            self._stream, self._ahead = choose_video(self._container, self._media.stream_index), []
         self._context = decoder_of(self._stream, self._limits)
         self._times = DecodeTimes(self._media.container, self._stream)
         self._fresh = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import TypeAlias
 
 import av
@@ -20,10 +21,11 @@ from decoders.ffmpeg.container import (
 from decoders.ffmpeg.decode_times import DecodeTimes, reorder_ticks, stream_rate
 from decoders.ffmpeg.encryption import encrypted, is_encrypted, is_encrypted_track
 from decoders.ffmpeg.facts import picture_facts
-from decoders.ffmpeg.recordings import Beginnings, walk
+from decoders.ffmpeg.recordings import Beginnings, Walk, walk
 from decoders.ffmpeg.refusals import still
 from decoders.ffmpeg.survey import Surveyed, choose, frame_ticks, listed, rank, survey_packets
 from decoders.ffmpeg.timeline import DECODE_DURATIONS, Extent, Sound, asks_for_sound, extents, lay_out, ticks_to_ns
+from decoders.ffmpeg.unprobed import open_unprobed
 from decoders.formats.elementary import ANIMATED, ELEMENTARY, RATE_ASSUMED
 from decoders.memory import raise_if_out_of_memory
 from decoders.protocol import Source
@@ -74,7 +76,7 @@ def read_recording(
     """
     while True:
         try:
-            found = _read(source, window, limits, wanted)
+            found = _unprobed(source, window, limits) or _read(source, window, limits, wanted)
         except BadMedia as error:
             return Unread(window, error, footage=error.code != "no_video")
         if not isinstance(found, int):
@@ -135,6 +137,31 @@ def _read(
         container.close()
 
 
+def _unprobed(source: Source, window: range, limits: MediaLimits) -> Recording | None:
+    """The recording that fills the window, where it can be read without FFmpeg's probe. None where anything about it is
+    uncommon or wrong: whoever reads it as any other then says so.
+    """
+    opened = open_unprobed(source, limits, window.stop) if window.start == 0 else None
+    if opened is None:
+        return None
+    container = opened.container
+    try:
+        outline = walk(source, container_name(container), window.start, window.stop)
+        if outline != Walk() or listed(container) is None:
+            return None
+        stream, decoder = _prepared(container, opened.stream.index, limits)
+        seen = [opened.first, *islice(packets(container, stream), opened.reordered)]
+        # A plain decode waits for these packets, and shows first what is to be shown first.
+        if not _ascends_from(opened.first.pts, seen[1:]):
+            return None
+        head = _decoded_alone(decoder, opened.first)
+        return None if head is None else _listed_recording(container, stream, head, seen, window)
+    except BadMedia:
+        return None
+    finally:
+        container.close()
+
+
 def _without_pictures(source: Source, window: range, container: av.container.InputContainer) -> Unread:
     """For a recording without packets. Raises `BadMedia` `encrypted`: FFmpeg returns no packet of an encrypted Matroska
     track that it cannot parse.
@@ -168,6 +195,13 @@ def _from_index(container: av.container.InputContainer, film: int, window: range
     stream, decoder = _prepared(container, film, limits)
     restored = DecodeTimes(container_name(container), stream).restored(packets(container, stream))
     head, seen = _first_frame(decoder, restored)
+    return _listed_recording(container, stream, head, seen, window)
+
+
+def _listed_recording(
+    container: av.container.InputContainer, stream: av.VideoStream, head: _Head, seen: list[VideoPacket], window: range
+) -> Recording:
+    """The recording from the container's index. `seen`: the packets that were read for its first picture."""
     found = _indexed_extent(container, stream, head, seen, len(window))
     index = PacketIndex()
     for entry in stream.index_entries:
@@ -265,6 +299,24 @@ def _decoded(decoder: av.VideoCodecContext, packet: "VideoPacket | None") -> av.
         raise_if_out_of_memory(error)
         return None
     return next((frame for frame in frames if frame.pts is not None or frame.dts is not None), None)
+
+
+def _ascends_from(first_pts: int | None, others: Iterable[VideoPacket]) -> bool:
+    return first_pts is not None and all(packet.pts is not None and packet.pts > first_pts for packet in others)
+
+
+def _decoded_alone(decoder: av.VideoCodecContext, packet: VideoPacket) -> av.VideoFrame | None:
+    """The picture of a key packet without those that follow; None where a plain decode may show it otherwise."""
+    try:
+        frames = [*decoder.decode(packet), *decoder.decode(None)]
+    except (StageError, MemoryError):
+        raise
+    except (av.error.FFmpegError, OSError) as error:
+        raise_if_out_of_memory(error)
+        return None
+    # The second field of an interlaced picture may come in a packet of its own.
+    whole = len(frames) == 1 and not frames[0].is_corrupt and not frames[0].interlaced_frame
+    return frames[0] if whole and frames[0].pts == packet.pts else None
 
 
 def _media(

@@ -116,6 +116,7 @@ def _steps(frame: av.VideoFrame, crop: Crop, *, alpha: bool, full: bool) -> list
 
 def _graph(frame: av.VideoFrame, steps: list[_Step]) -> av.filter.Graph:
     graph = av.filter.Graph()
+    graph.threads = 1  # by default it starts some, which costs more than small pictures do
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=_ANY_TIME_BASE)
     filters = [graph.add(name, arguments) for name, arguments in steps]
     graph.link_nodes(source, *filters, graph.add("buffersink")).configure()
