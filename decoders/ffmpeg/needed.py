@@ -74,6 +74,9 @@ class Needed(Generic[P]):
 
     def _certain(self, position_ns: int) -> bool:
         """Whether no packet that follows can be shown at or before the position."""
+        # Most packets come when there are too few to ask each.
+        if len(self._held) <= self._reordered:
+            return False
         later = sum(each.time_ns is not None and each.time_ns > position_ns for each in self._held)
         return later > self._reordered
 

@@ -154,6 +154,8 @@ def _unprobed(source: Source, window: range, limits: MediaLimits) -> Recording |
         # A plain decode waits for these packets, and shows first what is to be shown first.
         if not _ascends_from(opened.first.pts, seen[1:]):
             return None
+        # Its pixels are not looked at.
+        decoder.options |= {"skip_loop_filter": "all"}
         head = _decoded_alone(decoder, opened.first)
         return None if head is None else _listed_recording(container, stream, head, seen, window)
     except BadMedia:
