@@ -128,7 +128,7 @@ class Worker:
         worked = self._work(consumer, now_s)
         if self._timed is not None and self._pauses.error is None:
             self._act_by_time(self._timed)
-        if self._pauses.error is None and not self._buffer.ready(now_s):
+        if (worked or received) and self._pauses.error is None and not self._buffer.ready(now_s):
             # Nothing waits, so there is time to settle. Poll once more first: what came meanwhile may share the flush.
             received += self._receive(consumer, now_s, 0.0)
         self._settlement.settle(consumer, force=self._pauses.error is not None or not self._buffer.ready(now_s))
