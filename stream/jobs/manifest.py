@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -16,11 +17,12 @@ from stream.events.objects import Digest
 from stream.jobs.envelopes import ENVELOPE as ENVELOPE  # noqa: PLC0414 - part of what a manifest is
 from stream.jobs.envelopes import invalid, sealed, statement_in
 from stream.jobs.keys import ENGINE
+from stream.jobs.reviews import is_film
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "urn:rushes:variant:v1"
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/webp"})
+_PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 _OCTETS = "application/octet-stream"
 
@@ -36,7 +38,11 @@ class Final:
 
     @property
     def is_picture(self) -> bool:
-        return self.media_type in _PICTURES
+        return self.media_type in _PICTURES.values()
+
+    @property
+    def is_film(self) -> bool:
+        return is_film(self.media_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,12 @@ def finals_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
         raise invalid("it does not name its finals") from None
 
 
+def shown_of(finals: Sequence[Final]) -> Final | None:
+    """What shows a variant at a glance: its first picture, else its first film."""
+    picture = next((final for final in finals if final.is_picture), None)
+    return picture or next((final for final in finals if final.is_film), None)
+
+
 def published_of(statement: Mapping[str, Any]) -> tuple[Final, ...]:
     """As `finals_of`, with the bytes that customers get: those with content credentials inside, where there are any."""
     inside = {each.of: each.digest for each in delivered_of(statement) if each.kind == "c2pa"}
@@ -205,7 +217,8 @@ def _dependencies(stages: Sequence[Mapping[str, Any]], assets: Mapping[str, Mapp
 def _final(subject: Mapping[str, Any]) -> Final:
     stage, _, name = subject["name"].partition("/")
     # Manifests of older releases do not say the type.
-    return Final(stage, name, f"sha256:{subject['digest']['sha256']}", subject.get("mediaType", _OCTETS))
+    media_type = subject.get("mediaType") or _PICTURES.get(PurePath(name).suffix, _OCTETS)
+    return Final(stage, name, f"sha256:{subject['digest']['sha256']}", media_type)
 
 
 def _extra(each: Mapping[str, Any]) -> Delivered:

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,17 +14,25 @@ from sinks.location import Location
 from sinks.objects.store import ObjectStore, TenantObjects
 from stream.events.objects import Digest
 from stream.jobs.budgets import budget_name
+from stream.jobs.manifest import Final
 from stream.jobs.reports import FOLDER, manifest_name, status_name, tenant_folder, tenant_named, variants_name
+from stream.media.rendering import RenderLimits
+from stream.service.problems import busy
+from stream.sessions.job_stills import FilmStills
 
 MOST_COPIED_BYTES = 4 << 30
 POSTER_SIDE = 440
 _POSTERS = 512
 _MOST_PICTURE_BYTES = 64 << 20
+_MOST_FILM_BYTES = 256 << 20
+"""Of a bucket: a larger film is not copied for one picture."""
+_MOST_WAITING = 12
+_STILL_LIMITS = RenderLimits(silence_s=20.0, longest_s=60.0)
 
 
 class JobStore:
     """Thread-safe. `scratch`: where objects of a bucket are copied to; so many bytes of copies are kept for the next
-    range of the same file. Raises `Unavailable` (`store_unavailable`).
+    range of the same file. `close` it. Raises `Unavailable` (`store_unavailable`) and `Problem` (503, `busy`).
     """
 
     def __init__(self, place: Location, scratch: Path, most_bytes: int = MOST_COPIED_BYTES) -> None:
@@ -34,6 +43,15 @@ class JobStore:
         self._copies: OrderedDict[tuple[str, Digest], tuple[Path, int]] = OrderedDict()
         self._posters: OrderedDict[tuple[str, Digest], bytes] = OrderedDict()
         self._lock = threading.Lock()
+        self._is_local = Location.of(place).path is not None
+        # A thread of its own, as a child ends with the thread that has started it.
+        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="stills")
+        self._stills = FilmStills(scratch / "stills", _STILL_LIMITS)
+        self._films_wanted = 0
+
+    def close(self) -> None:
+        """No film is drawn any more."""
+        self._drawing.shutdown()
 
     def tenants(self) -> list[str]:
         """Of which there are jobs."""
@@ -80,18 +98,55 @@ class JobStore:
             self._keep(key, path, os.fstat(file.fileno()).st_size)
         return file
 
-    def poster(self, tenant: str, digest: Digest) -> bytes | None:
-        """A picture made small, as JPEG; None where it is gone, or nothing that can be shown."""
-        key = (tenant, digest)
-        with self._lock:
-            if key in self._posters:
-                self._posters.move_to_end(key)
-                return self._posters[key]
-        file = self.opened(tenant, digest)
+    def poster(self, tenant: str, final: Final) -> bytes | None:
+        """A picture made small, or one of a film, as JPEG; None where it is gone, or nothing that can be shown."""
+        key = (tenant, final.digest)
+        if (kept := self._kept_poster(key)) is not None:
+            return kept
+        if final.is_film:
+            return self._still(key)
+        file = self.opened(tenant, final.digest)
         if file is None:
             return None
         with file:
-            made = small_picture(file)
+            return self._keep_poster(key, small_picture(file))
+
+    def _still(self, key: tuple[str, Digest]) -> bytes | None:
+        with self._lock:
+            # Each keeps one of the threads that answer.
+            if self._films_wanted >= _MOST_WAITING:
+                raise busy()
+            self._films_wanted += 1
+        return self._drawing.submit(self._drawn, key).result()
+
+    def _drawn(self, key: tuple[str, Digest]) -> bytes | None:
+        """One film at a time, and the child ends with the last of those that somebody waits for."""
+        try:
+            if (kept := self._kept_poster(key)) is not None:
+                return kept
+            tenant, digest = key
+            objects = self._store.of(tenant)
+            if not self._is_local and (objects.size(digest) or 0) > _MOST_FILM_BYTES:
+                return None
+            path = self._stills.of(objects, digest)
+            if path is None:
+                return None
+            with path.open("rb") as file:
+                return self._keep_poster(key, small_picture(file))
+        finally:
+            with self._lock:
+                self._films_wanted -= 1
+                rests = not self._films_wanted
+            if rests:
+                self._stills.close()
+
+    def _kept_poster(self, key: tuple[str, Digest]) -> bytes | None:
+        with self._lock:
+            if key in self._posters:
+                self._posters.move_to_end(key)
+            return self._posters.get(key)
+
+    def _keep_poster(self, key: tuple[str, Digest], made: bytes | None) -> bytes | None:
         if made is not None:
             with self._lock:
                 self._posters[key] = made

@@ -13,7 +13,7 @@ from stream.access.actions import Action
 from stream.audit.ocsf import AccessSubject, Activity
 from stream.audit.recorder import AuditedAccess
 from stream.events.jobs import JOB_NAME
-from stream.jobs.manifest import Final, opened, published_of
+from stream.jobs.manifest import Final, opened, published_of, shown_of
 from stream.jobs.states import VariantState
 from stream.service.caller import Caller
 from stream.service.problems import Problem, absent
@@ -99,8 +99,8 @@ def previewed_variant(service: Service, request: Request, tenant: str, job: str,
     with _reached(service, request, asked, tenant, job, variant) as (_, access):
         envelope = _envelope(service, tenant, job, variant)
         finals = () if envelope is None else published_of(opened(envelope))
-        shown = next((final for final in finals if final.is_picture), None)
-        picture = None if shown is None else service.job_store.poster(tenant, shown.digest)
+        shown = shown_of(finals)
+        picture = None if shown is None else service.job_store.poster(tenant, shown)
         if shown is None or picture is None:
             raise absent()
         access.count = 1

@@ -205,7 +205,9 @@ def _uploads(
 def _job_store(settings: Settings, options: ServiceOptions, ends: ExitStack) -> JobStore:
     # Where the command line has them.
     place = options.objects or Location.of(settings.state_dir / "jobs" / "store")
-    return JobStore(place, Path(ends.enter_context(TemporaryDirectory(prefix="rushes-"))))
+    store = JobStore(place, Path(ends.enter_context(TemporaryDirectory(prefix="rushes-"))))
+    ends.callback(store.close)
+    return store
 
 
 def listening(options: ServiceOptions) -> socket.socket:

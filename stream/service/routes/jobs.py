@@ -89,7 +89,9 @@ def _add_files(routes: APIRouter, service: Service) -> None:
 
     @routes.get(f"{_VARIANT}/poster", response_class=Response, responses={200: small, **absences})
     def job_poster(request: Request, tenant: TenantName, job: _Job, variant: _Variant) -> Response:
-        """The first final of a finished variant that is a picture, made small."""
+        """The first final of a finished variant that is a picture, made small; where there is none, a picture of its
+        first film.
+        """
         picture, final = previewed_variant(service, request, tenant, job, variant)
         headers = {**_PRIVATE, "etag": f'"{final.digest.removeprefix("sha256:")}-small"'}
         if is_named(request.headers.get("if-none-match"), headers["etag"], weak=True):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from stream.events.objects import Digest
-from stream.jobs.manifest import Final
+from stream.jobs.manifest import Final, shown_of
 from stream.jobs.states import JobState, VariantState
 from stream.jobs.waits import at_work, held_up
 
@@ -208,7 +208,7 @@ _VARIANT: dict[str, JsonValue] = {
     "code": None,
     "message": None,
     "manifest": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11/manifest",
-    "poster": None,
+    "poster": "/v1/jobs/acme/spring/variants/8f4e5f0b6f3f2f11/poster",
     "finals": [
         {
             "stage": "film",
@@ -236,7 +236,7 @@ class JobVariantOut(BaseModel):
     code: str | None
     message: str | None
     manifest: str | None = Field(description="Path of its signed manifest.")
-    poster: str | None = Field(description="Path of a small picture of it, where a final is a picture.")
+    poster: str | None = Field(description="Path of a small picture of it, where a final is a picture or a film.")
     finals: list[JobFinalOut]
 
     @classmethod
@@ -247,7 +247,7 @@ class JobVariantOut(BaseModel):
         found = {
             "path": within,
             "manifest": f"{within}/manifest" if finals else None,
-            "poster": f"{within}/poster" if any(final.is_picture for final in finals) else None,
+            "poster": f"{within}/poster" if shown_of(finals) else None,
             "finals": [JobFinalOut.of(final, within) for final in finals],
         }
         return cls.model_validate(told | found)

@@ -197,14 +197,14 @@ def open_(
     from contextlib import closing as closed
 
     from stream.cli.rendering.job_sheet import job_sheet
-    from stream.sessions.job_stills import FilmStills
+    from stream.sessions.job_stills import MOST_STILLS, FilmStills
 
     shared: Context = context.obj
     jobs = jobs_of(shared, objects)
     status = _status(jobs, tenant, job)
     with (
         tempfile.TemporaryDirectory(prefix="rushes-") as folder,
-        closed(FilmStills(jobs, tenant, Path(folder, "stills"))) as stills,
+        closed(FilmStills(Path(folder, "stills"), jobs.settings.limits, MOST_STILLS)) as stills,
     ):
         cards = [
             {"name": row["name"], "state": row["state"], "message": row.get("message", "")}
@@ -223,21 +223,17 @@ def _poster(jobs: "JobPipeline", tenant: str, job: str, row: dict[str, Any], fol
     neither.
     """
     from stream.cli.rendering.job_sheet import poster
-    from stream.jobs.manifest import finals_of, opened
-    from stream.jobs.reviews import is_film
+    from stream.jobs.manifest import finals_of, opened, shown_of
 
     if row["state"] != "done":
         return ""
-    finals = finals_of(opened(manifest_of(jobs, tenant, job, row["id"])))
-    pictures = [each.digest for each in finals if each.name.endswith((".png", ".jpg", ".jpeg", ".webp"))]
-    films = [each.digest for each in finals if is_film(each.media_type)]
-    try:
-        if pictures:
-            return poster(jobs.store.of(tenant).fetch(pictures[0], folder))
-        still = stills.of(films[0]) if films else None
-    except LostObject:
-        return ""  # it has expired
-    return "" if still is None else poster(still)
+    found = shown_of(finals_of(opened(manifest_of(jobs, tenant, job, row["id"]))))
+    if found is None:
+        return ""
+    objects = jobs.store.of(tenant)
+    # None of one that has expired.
+    path = objects.verified(found.digest, folder) if found.is_picture else stills.of(objects, found.digest)
+    return "" if path is None else poster(path)
 
 
 def report(shared: Context, jobs: "JobPipeline", status: dict[str, Any], *, json_output: bool) -> None:
