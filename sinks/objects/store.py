@@ -90,10 +90,6 @@ class TenantObjects:
     def has(self, digest: Digest, size: int) -> bool:
         return self._backend.size(self._object(digest)) == size
 
-    def size(self, digest: Digest) -> int | None:
-        """None where it is not there."""
-        return self._backend.size(self._object(digest))
-
     def fetch(self, digest: Digest, scratch: Path) -> Path:
         path = self._backend.local(self._object(digest), scratch)
         if path is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sinks.location import Location
+from sinks.objects.backends import backend_at
 from sinks.objects.store import ObjectStore, TenantObjects
 from stream.events.objects import Digest
 from stream.jobs.budgets import budget_name
@@ -43,7 +44,7 @@ class JobStore:
         self._copies: OrderedDict[tuple[str, Digest], tuple[Path, int]] = OrderedDict()
         self._posters: OrderedDict[tuple[str, Digest], bytes] = OrderedDict()
         self._lock = threading.Lock()
-        self._is_local = Location.of(place).path is not None
+        self._place = Location.of(place)
         # A thread of its own, as a child ends with the thread that has started it.
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="stills")
         self._stills = FilmStills(scratch / "stills", _STILL_LIMITS)
@@ -126,7 +127,7 @@ class JobStore:
                 return kept
             tenant, digest = key
             objects = self._store.of(tenant)
-            if not self._is_local and (objects.size(digest) or 0) > _MOST_FILM_BYTES:
+            if self._copied_bytes(objects.uri(digest)) > _MOST_FILM_BYTES:
                 return None
             path = self._stills.of(objects, digest)
             if path is None:
@@ -139,6 +140,12 @@ class JobStore:
                 rests = not self._films_wanted
             if rests:
                 self._stills.close()
+
+    def _copied_bytes(self, uri: str) -> int:
+        """Of an object, where it does not lie here as a file already."""
+        if self._place.path is not None:
+            return 0
+        return backend_at(self._place).size(uri.removeprefix(f"{self._place.uri}/")) or 0
 
     def _kept_poster(self, key: tuple[str, Digest]) -> bytes | None:
         with self._lock:

@@ -124,13 +124,15 @@ class _Needed:
         ]
 
     def _running(self) -> Iterator[int]:
-        """When the jobs were submitted that have not ended."""
+        """When the jobs were submitted that have not ended. All are read each time: one that had ended may be begun
+        again.
+        """
+        self._ended.clear()
         for job in self._documents.folders(self._folder):
             if not self._going():
                 return
             name = f"{self._folder}/{job}/status.json"
-            content = None if job in self._ended else self._documents.read(name)
-            if content is None:
+            if (content := self._documents.read(name)) is None:
                 continue
             status = json.loads(content)
             self._keep_described(status["spec"])

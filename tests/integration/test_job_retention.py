@@ -160,6 +160,21 @@ def test_a_blocked_job_that_is_taken_up_while_its_table_is_read_is_at_work(
     assert clean(jobs, "acme", everything(finals=True)).objects == 0
 
 
+def test_a_job_that_is_begun_again_meanwhile_keeps_what_is_left(
+    jobs: JobPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 1)
+    name, before = status_name("acme", "spring"), len(there(jobs))
+    status = json.loads(jobs.store.documents.read(name) or b"")
+
+    def going() -> bool:
+        if len(there(jobs)) < before:
+            jobs.store.documents.write(name, json.dumps(status | {"state": "running"}).encode())
+        return True
+
+    assert clean(jobs, "acme", everything(), going).objects == 1
+
+
 def test_it_ends_between_any_two_looks_at_the_store(jobs: JobPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = jobs.store._backend  # noqa: SLF001 - everything that is asked of the place goes through it
     get, remove = backend.get, backend.remove

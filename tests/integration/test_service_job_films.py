@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.testbed.waiting import wait_for
+from sinks.location import Location
 from sinks.objects.backends import backend_at
 from stream.access.actions import AccessRole
 from stream.media import REGISTRY
@@ -100,6 +101,20 @@ def test_a_film_that_is_gone_or_damaged_has_none_and_stays_as_it_is(desk: Desk, 
         assert desk.get(variant["poster"]).status_code == 404
     finally:
         backend.put(name, kept)
+
+
+def test_a_film_of_a_bucket_is_copied_for_its_picture_unless_it_is_large(
+    s3_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Location.of(f"{s3_prefix}/objects")
+    operators = tuple(REGISTRY.items())
+    finished_job(tmp_path / "own", "acme", "ads", template=TEMPLATE, operators=operators, objects=place)
+    with opened(tmp_path / "stores" / "state", tmp_path / "service", objects=place) as desk:
+        desk.give("viewer", AccessRole.VIEWER)
+        first, second = (variant["poster"] for variant in variants(desk))
+        assert desk.get(first).status_code == 200
+        monkeypatch.setattr(job_store, "_MOST_FILM_BYTES", 100)
+        assert (desk.get(first).status_code, desk.get(second).status_code) == (200, 404)
 
 
 def test_who_finds_no_place_is_told_to_come_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
