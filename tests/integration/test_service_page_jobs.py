@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from stream.media import REGISTRY
 from tests.support.browser import DESKTOP, PHONE, chromium, visit
 from tests.support.finished_jobs import finished_job
 from tests.support.service_desk import opened
+
+SHAPES = """
+version: 1
+name: shapes
+parameters: {mode: zip, axes: {width: [64, 36, 128], height: [64, 64, 32]}}
+stages:
+  - {name: draw, operator: composite, settings: {width: "${width}", height: "${height}", duration: 0.2}}
+finals: [draw]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +26,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a service that nobody has set up: whoever is on this machine is its administrator."""
     own = tmp_path_factory.mktemp("own")
     finished_job(own, "acme", "ads")
+    finished_job(own, "acme", "ads", name="shapes", template=SHAPES, operators=tuple(REGISTRY.items()))
     with opened(tmp_path_factory.mktemp("stores") / "state", own) as desk:
         yield str(desk.client.base_url)
 
@@ -39,6 +50,21 @@ def test_jobs_are_without_barriers_in_every_look(
             assert tab.barriers() == []
             # Nothing but a table is wider than a phone.
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_pictures_of_films_of_any_shape_stand_in_equal_frames(browser: Browser, address: str) -> None:
+    with visit(browser, address) as tab:
+        page = tab.go("/jobs/acme/shapes")
+        pictures = page.get_by_role("img", name="Picture of")
+        expect(pictures).to_have_count(3)
+        for picture, width in zip(pictures.all(), (64, 36, 128), strict=True):
+            picture.scroll_into_view_if_needed()
+            expect(picture).to_have_js_property("naturalWidth", width)
+        frames = page.evaluate(
+            "[...document.querySelectorAll('.variant .open')].map(frame => [frame.clientWidth, frame.clientHeight])"
+        )
+        assert len({tuple(frame) for frame in frames}) == 1
+        assert abs(frames[0][0] / frames[0][1] - 16 / 9) < 0.02
 
 
 def test_a_job_shows_what_failed_its_variants_and_their_files_without_a_script(browser: Browser, address: str) -> None:
