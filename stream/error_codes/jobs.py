@@ -134,6 +134,11 @@ JOBS = (
         "Name a place below one of `--deliver-root`, in the tenant's own folder, or move the other file away; then"
         " `rushes jobs retry`.",
     ),
+    unavailable(
+        "finals_being_removed",
+        "Finals of a variant are among old objects of its tenant that are being removed at this moment.",
+        "Nothing: a minute later they are delivered, or made again where they are gone.",
+    ),
     bad_media(
         "credentials_failed",
         "No content credentials (C2PA) can be made for a final.",

@@ -33,6 +33,7 @@ from stream.operators.coordinate import CoordinateOperator, Desk
 from stream.operators.render import AroundTask, RenderOperator, Started, TaskRenderer, unaudited
 from stream.pipelines.job_credentials import FinalCredentials
 from stream.pipelines.job_verdicts import StoredVerdicts
+from stream.pipelines.kept_finals import KeptFinals
 from stream.topology.stage import BatchPolicy, Launch, Operator, Resources, RetryPolicy, Role, Scaling, Stage
 from stream.topology.topics import ASSETS, ENDINGS, JOB_TOPICS, JOBS, OUTCOMES, TASKS, URGENT_TASKS
 from stream.topology.topology import Topology
@@ -121,7 +122,7 @@ class JobPipeline:
         self._renderer = renderer or self._confined
         self._publish = publish
         self.settings = settings
-        self._clock = clock
+        self.clock = clock
         self._afresh = afresh
         self.store = ObjectStore(settings.objects)
         self.catalogue = OperatorCatalogue(dict(settings.operators), settings.models)
@@ -190,7 +191,7 @@ class JobPipeline:
         from stream.operators.webhook import webhook_stage
 
         return replace(
-            webhook_stage(webhook, self._clock, name=NOTIFY, source=ENDINGS.name),
+            webhook_stage(webhook, self.clock, name=NOTIFY, source=ENDINGS.name),
             # Few messages, in their order.
             max_replicas=1,
             role=Role.CONTROL,
@@ -214,20 +215,20 @@ class JobPipeline:
             most_bytes=settings.most_bytes,
             prices=settings.prices,
         )
-        return CoordinateOperator(desk, self._clock)
+        return CoordinateOperator(desk, self.clock)
 
     def _render_operator(self) -> Operator[Any]:
         with self._lock:
             number, self._made = self._made, self._made + 1
         renderer = self._renderer(self.settings.scratch / str(number))
-        watch, audited = CancelWatch(self.store.documents, self._clock), self.settings.audited
+        watch, audited = CancelWatch(self.store.documents, self.clock), self.settings.audited
         return RenderOperator(
             self.store.of,
             renderer,
             self.catalogue,
             self._delivery,
             canceled=watch,
-            clock=self._clock,
+            clock=self.clock,
             started=self._started,
             audited=unaudited if audited is None else audited(),
         )
@@ -239,14 +240,15 @@ class JobPipeline:
             operators=dict(settings.operators),
             models=settings.models,
             limits=settings.limits,
-            clock=self._clock,
+            clock=self.clock,
         )
 
     @cached_property
-    def _delivery(self) -> ObjectDelivery:
+    def _delivery(self) -> KeptFinals:
         roots = self.settings.deliver_roots
         allowed = None if roots is None else [DeliveryRoot.parse(root) for root in roots]
-        return ObjectDelivery(self.store, self._manifest, _document, allowed, self.credentials)
+        delivery = ObjectDelivery(self.store, self._manifest, _document, allowed, self.credentials)
+        return KeptFinals(delivery, self.store, self.clock)
 
     @cached_property
     def credentials(self) -> FinalCredentials | None:
@@ -258,7 +260,7 @@ class JobPipeline:
         told = {} if self.credentials is None else {"credentials": f"C2PA, certificate {self.credentials.fingerprint}"}
         run = RunFacts(
             release=version("rushes"),
-            made_ms=self._clock.now_ms(),
+            made_ms=self.clock.now_ms(),
             image=self.settings.image,
             key=self.key,
             extra=[Delivered(each.name, each.digest, each.media_type, each.of, each.kind) for each in extras],

@@ -5,7 +5,7 @@ unless somebody says otherwise; results of stages, and parts of them, as long as
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -19,6 +19,7 @@ from stream.events.jobs import JobSpec
 from stream.events.objects import Digest, LostObject, digest_of
 from stream.jobs.descriptions import MAX_SPEC_BYTES
 from stream.jobs.manifest import delivered_of, finals_of, opened
+from stream.jobs.removals import REMOVED_WITHIN_MS, tell_removal
 from stream.jobs.reports import FOLDER, is_final, tenant_folder, tenant_named
 from stream.jobs.states import JobState, VariantState
 from stream.pipelines.jobs import JobPipeline
@@ -108,9 +109,29 @@ class _Needed:
         self._read: set[str] = set()
         self._kept: set[Digest] = set()
         self._results: set[Digest] = set()
+        self._tenant = tenant
+        self._clock = jobs.clock
+        self._looked = False
 
-    def free(self, written: Sequence[Written]) -> list[Written]:
-        """Those that may go. None may where reading was cut off."""
+    def free(self, written: Sequence[Written]) -> Iterable[Written]:
+        """Those that may go. None may where reading was cut off. From the second time on it is told of them before it
+        is looked, and until the last of them is taken.
+        """
+        if not self._looked:
+            self._looked = True
+            return self._free(written)
+        return self._told_free(written)
+
+    def _told_free(self, written: Sequence[Written]) -> Iterator[Written]:
+        until_s = self._clock.monotonic_s() + REMOVED_WITHIN_MS / 1000
+        tell_removal(self._documents, self._tenant, [digest for digest, _, _ in written], self._clock.now_ms())
+        try:
+            # The next pass takes what there is no time for.
+            yield from takewhile(lambda _: self._clock.monotonic_s() < until_s, self._free(written))
+        finally:
+            tell_removal(self._documents, self._tenant, (), self._clock.now_ms())
+
+    def _free(self, written: Sequence[Written]) -> list[Written]:
         # First the states: a job that has ended by then has all of its manifests.
         running = list(self._running())
         self._look_at_manifests()

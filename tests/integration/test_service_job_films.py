@@ -17,6 +17,7 @@ from stream.access.actions import AccessRole
 from stream.media import REGISTRY
 from stream.pipelines.jobs import JobPipeline
 from stream.service import job_store
+from stream.sessions.job_stills import FilmStills
 from tests.support.finished_jobs import finished_job
 from tests.support.service_desk import Desk, opened
 
@@ -71,7 +72,7 @@ def test_a_film_is_shown_by_one_of_its_pictures(desk: Desk) -> None:
 
 def test_each_is_drawn_once_and_no_child_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    of = job_store.FilmStills.of
+    of = FilmStills.of
 
     def counted(self: Any, objects: Any, film: str) -> Path | None:
         drawn.append(film)
@@ -79,7 +80,7 @@ def test_each_is_drawn_once_and_no_child_stays(desk: Desk, monkeypatch: pytest.M
         assert children()
         return made
 
-    monkeypatch.setattr(job_store.FilmStills, "of", counted)
+    monkeypatch.setattr(FilmStills, "of", counted)
     posters = [variant["poster"] for variant in variants(desk)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(desk.get, posters * 2))
