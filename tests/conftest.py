@@ -112,12 +112,6 @@ def azure_prefix(azure: AzureServer) -> str:
     return f"az://{container}/tests"
 
 
-@pytest.fixture(params=["s3_prefix", "azure_prefix"])
-def far_prefix(request: pytest.FixtureRequest) -> str:
-    """A URI in a bucket of each kind of object store in turn."""
-    return str(request.getfixturevalue(request.param))
-
-
 @pytest.fixture(scope="session")
 def weights_cache(cache_dir: Path) -> WeightsCache:
     return WeightsCache(cache_dir)

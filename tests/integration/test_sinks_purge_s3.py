@@ -37,9 +37,12 @@ def with_vector_indexes(sink: Any) -> None:
             table.create_index(column, "IVF_SQ", name=f"{column}_idx", metric="cosine", num_partitions=2)
 
 
+@pytest.mark.parametrize("prefix", ["s3_prefix", pytest.param("azure_prefix", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", sorted(REGISTRY))
-def test_no_object_says_anything_of_an_erased_asset(name: str, far_prefix: str, tmp_path: Path) -> None:
-    place = Location.of(far_prefix).child("store")
+def test_no_object_says_anything_of_an_erased_asset(
+    name: str, prefix: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = Location.of(request.getfixturevalue(prefix)).child("store")
     sink = build(name, place)
     for number in range(ASSETS):
         list(sink.process(published(number)))
