@@ -144,19 +144,18 @@ def _unprobed(source: Source, window: range, limits: MediaLimits) -> Recording |
     opened = open_unprobed(source, limits, window.stop) if window.start == 0 else None
     if opened is None:
         return None
-    container = opened.container
+    container, film, ahead = opened.container, opened.stream.index, [opened.first]
     try:
         outline = walk(source, container_name(container), window.start, window.stop)
         if outline != Walk() or listed(container) is None:
             return None
-        stream, decoder = _prepared(container, opened.stream.index, limits)
-        seen = [opened.first, *islice(packets(container, stream), opened.reordered)]
-        # A plain decode waits for these packets, and shows first what is to be shown first.
-        if not _ascends_from(opened.first.pts, seen[1:]):
-            return None
-        # Its pixels are not looked at.
-        decoder.options |= {"skip_loop_filter": "all"}
-        head = _decoded_alone(decoder, opened.first)
+        if len(container.streams) > 1:  # the probe finds where the others begin
+            container.close()
+            container, ahead = open_container(source, limits, window.start, window.stop), []
+        stream, decoder = _prepared(container, film, limits)
+        waiting = 1 + opened.reordered - len(ahead)
+        seen = [*ahead, *islice(packets(container, stream), waiting)]
+        head = _first_alone(decoder, seen)
         return None if head is None else _listed_recording(container, stream, head, seen, window)
     except BadMedia:
         return None
@@ -303,14 +302,17 @@ def _decoded(decoder: av.VideoCodecContext, packet: "VideoPacket | None") -> av.
     return next((frame for frame in frames if frame.pts is not None or frame.dts is not None), None)
 
 
-def _ascends_from(first_pts: int | None, others: Iterable[VideoPacket]) -> bool:
-    return first_pts is not None and all(packet.pts is not None and packet.pts > first_pts for packet in others)
-
-
-def _decoded_alone(decoder: av.VideoCodecContext, packet: VideoPacket) -> av.VideoFrame | None:
-    """The picture of a key packet without those that follow; None where a plain decode may show it otherwise."""
+def _first_alone(decoder: av.VideoCodecContext, seen: list[VideoPacket]) -> av.VideoFrame | None:
+    """The picture of the first packet, which is a key packet, without the others, for which a plain decode waits. None
+    where that may show another picture, or this one otherwise.
+    """
+    pts = [packet.pts for packet in seen]
+    if not pts or pts[0] is None or any(each is None or each <= pts[0] for each in pts[1:]):
+        return None
+    # Its pixels are not looked at.
+    decoder.options |= {"skip_loop_filter": "all"}
     try:
-        frames = [*decoder.decode(packet), *decoder.decode(None)]
+        frames = [*decoder.decode(seen[0]), *decoder.decode(None)]
     except (StageError, MemoryError):
         raise
     except (av.error.FFmpegError, OSError) as error:
@@ -318,7 +320,7 @@ def _decoded_alone(decoder: av.VideoCodecContext, packet: VideoPacket) -> av.Vid
         return None
     # The second field of an interlaced picture may come in a packet of its own.
     whole = len(frames) == 1 and not frames[0].is_corrupt and not frames[0].interlaced_frame
-    return frames[0] if whole and frames[0].pts == packet.pts else None
+    return frames[0] if whole and frames[0].pts == pts[0] else None
 
 
 def _media(

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import av
 
-from decoders.ffmpeg.container import MediaLimits, VideoPacket, choose_video, container_name, open_container, packets
+from decoders.ffmpeg.container import (
+    MediaLimits,
+    VideoPacket,
+    candidates,
+    choose_video,
+    container_name,
+    open_container,
+    packets,
+)
 from decoders.ffmpeg.encryption import is_encrypted
 from decoders.formats.h264 import IDR, SPS, length_bytes, reordered, units
 from decoders.protocol import Source
@@ -34,9 +42,9 @@ class Unprobed:
 def open_unprobed(
     source: Source, limits: MediaLimits, end: int | None = None, *, index: int = _NO_STREAM
 ) -> Unprobed | None:
-    """Opens the recording up to byte `end`, and the stream with this index. Without an index it must be the only
-    stream, so that there is nothing to learn of others. None where this is no such file, or not a sound one: open it as
-    any other.
+    """Opens the recording up to byte `end`, and the stream with this index, or the only one that may be the film. What
+    the probe finds of other streams, such as where sound begins, is not known. None where this is no such file, or not
+    a sound one: open it as any other.
     """
     source.seek(_TYPE_AT)
     if source.read(len(_TYPE)) != _TYPE:
@@ -58,7 +66,7 @@ def open_unprobed(
 
 
 def _opened(container: av.container.InputContainer, index: int) -> Unprobed | None:
-    if container_name(container) != "mov" or (index == _NO_STREAM and len(container.streams) != 1):
+    if container_name(container) != "mov" or (index == _NO_STREAM and len(candidates(container)) != 1):
         return None
     stream = choose_video(container, index)
     context = stream.codec_context

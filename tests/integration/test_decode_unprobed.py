@@ -99,13 +99,13 @@ def parameters_of(path: Path) -> bytes:
 
 
 FILMS: dict[str, tuple[Callable[[Path], Path], bool, bool]] = {
-    # How it is made, and whether it is inspected and decoded without the probe.
+    # How it is made, and whether it can be opened without the probe to be inspected, and to be decoded.
     "plain": (plain, True, True),
     "open groups": (open_groups, True, True),
     "aspect and colour": (with_aspect, True, True),
     "damage": (damaged_at_its_beginning, True, True),
     "cut off": (cut_off, True, True),
-    "sound": (with_sound, False, True),
+    "sound": (with_sound, True, True),
     "fields": (in_fields, True, True),
     "joined": (joined, True, True),
     "fragments": (fragmented, True, True),
