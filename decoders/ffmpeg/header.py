@@ -48,6 +48,8 @@ def header_facts(stream: av.VideoStream) -> HeaderFacts:
 
 def _header(stream: av.VideoStream, muxer: str, options: dict[str, str]) -> bytes | None:
     written = io.BytesIO()
+    # Without random ids: the sandbox has no source of randomness, and FFmpeg's own takes 30 ms of CPU.
+    options = {"fflags": "+bitexact"} | options
     try:
         # Opaque: the muxer takes the codec parameters as they are, so no encoder has to exist for the codec.
         with av.open(written, "w", format=muxer, options=options) as container:

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.testbed.footage import span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.header import _header
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy
 from models.pictures.colour import images_of
@@ -290,3 +291,12 @@ def test_what_is_encrypted_from_a_time_on_is_missing(tmp_path: Path) -> None:
     source.close()
     assert came == [0]
     assert (refused.value.code, refused.value.segments) == ("encrypted", (1, 2))
+
+
+def test_a_header_is_asked_for_without_randomness(tmp_path: Path) -> None:
+    """FFmpeg has none in the sandbox, and then computes for 30 ms to make some."""
+    path = written(tmp_path / "film.mp4", "libx264", [corners()] * 3)
+    with av.open(str(path)) as container:
+        first, second = (_header(container.streams.video[0], "matroska", {}) for _ in range(2))
+    assert first is not None
+    assert first == second
