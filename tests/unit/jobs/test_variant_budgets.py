@@ -100,3 +100,26 @@ def test_who_waits_for_a_job_is_told_when_its_last_variant_has_no_room(tmp_path:
     office = Office(tmp_path, "budget: {variant_cpu_s: 0.5}")
     (told,) = office.submit()
     assert (told.data.state, told.data.failed) == ("failed", 2)
+
+
+def test_what_a_task_takes_does_not_grow_with_its_job(tmp_path: Path) -> None:
+    def steps(count: int) -> int:
+        """Of SQLite, for the end of a task and what is asked for then."""
+        bench = CoordinatorBench(tmp_path / str(count), slots=1)
+        bench.submit(*(f"w{number}" for number in range(count)), budget="variant_cpu_s: 100")
+        ((_, task),) = bench.take()
+        found = 0
+
+        def step() -> int:
+            nonlocal found
+            found += 1
+            return 0
+
+        bench.register.db.set_progress_handler(step, 10)
+        bench.end("acme", task, cost=TaskCost(cpu_s=0.1))
+        assert len(bench.take()) == 1
+        bench.register.db.set_progress_handler(None, 0)
+        bench.register.close()
+        return found
+
+    assert steps(2000) < 1.5 * steps(20)
