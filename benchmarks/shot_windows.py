@@ -1,4 +1,5 @@
 """What does looking where something can be save of the shot network, and what does it lose beside every window?
+How many cuts are decided without it is told too.
 
 It says what it looks at, and ends after `--minutes` without what is left then; the table names that.
     python -m benchmarks.shot_windows [--quick] [--footage FOLDER] [--minutes 30]
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.cartoons import cartoons
 from benchmarks.footage import cache, decoded, short_clip
@@ -27,8 +27,9 @@ from decoders.sources.policy import SourcePolicy
 from models.protocol import Floats
 from models.registry import ModelContext
 from models.shots.assembly import cuts_from_probabilities
-from models.shots.candidates import transitions_possible
+from models.shots.candidates import candidates_in
 from models.shots.graph import session_of
+from models.shots.places import Dense
 from models.shots.transnet_v2 import Judge, TransNetShots, judge_of
 from models.weights.checkpoint import read_checkpoint
 from stream.errors import StageError
@@ -39,7 +40,6 @@ WINDOW, STEP = 100, 50
 """As its authors run the network: windows of 100 frames, of which the middle 50 count."""
 FIXED = {"bottles_h264.mp4", "cars_h264.mp4"}
 """Of the corpus."""
-Dense = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 
@@ -49,6 +49,8 @@ class CutsFound:
 
     cuts_s: list[float] = field(default_factory=list)
     cpu_s: float = 0.0
+    decided: int = 0
+    """Of the cuts, without the network."""
 
 
 class EveryWindow:
@@ -98,7 +100,9 @@ class BothDetectors:
                 continue
             ticks = -(-(end_ns - start_ns) // TICK_NS)
             dense = cell.dense[: -(-ticks // STEP) * STEP + 2 * CONTEXT_TICKS]
-            self.test_cpu_s += _cpu_s(transitions_possible, dense)[1]
+            candidates, cpu_s = _cpu_s(candidates_in, dense)
+            self.test_cpu_s += cpu_s
+            ours.decided += len(_seconds(candidates.cuts.astype(np.float32), cell, ticks))
             for found, detect in ((every, self.every.cut_probabilities), (ours, self.ours.cut_probabilities)):
                 rows, cpu_s = _cpu_s(detect, dense)
                 found.cpu_s += cpu_s
@@ -136,6 +140,7 @@ class FootageKind:
         self.ours.cpu_s += ours.cpu_s
         self.every.cuts_s += every.cuts_s
         self.ours.cuts_s += ours.cuts_s
+        self.ours.decided += ours.decided
         self.same += sum(any(abs(cut - other) <= TOLERANCE_S for other in ours.cuts_s) for cut in every.cuts_s)
         for score, found in zip(self.scores, (every, ours), strict=True):
             score.add(found.cuts_s, transitions)
@@ -210,6 +215,12 @@ def _costs(report: Report, name: str, total: FootageKind) -> None:
         "s",
         limit=f"every window {total.every.cpu_s / total.seconds:.4f} s",
         note=f"{total.ours.cpu_s / total.every.cpu_s:.3f}x over {total.seconds:.0f} s",
+    )
+    report.add(
+        f"{name}: cuts decided without the network",
+        total.ours.decided,
+        "cuts",
+        limit=f"{len(total.ours.cuts_s)} found",
     )
 
 

@@ -1,30 +1,24 @@
 """Where a transition can be (pure): a cheap look at the dense ticks, so that the network need not see the others.
 
-It is made to let through, not to decide. Steady motion and noise are told from transitions by four questions: does a
-picture differ from the one before by more than its neighbours do, by more than most of them do (where cut follows cut,
-the next one is no measure), does it differ across a few ticks by more than before and after, and do many places go the
-same way for several ticks in a row, as in dissolves and fades. How the bounds were chosen and what they were held on is
-ADR 0072.
+It is made to let through; only cuts that are clear are decided (`hard_cuts`). Steady motion and noise are told from
+transitions by four questions: does a picture differ from the one before by more than its neighbours do, by more than
+most of them do (where cut follows cut, the next one is no measure), does it differ across a few ticks by more than
+before and after, and do many places go the same way for several ticks in a row, as in dissolves and fades. How the
+bounds were chosen and what they were held on is ADR 0072.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from models.protocol import Floats
+from models.shots.hard_cuts import clear_cuts
+from models.shots.places import Dense, Flags, at_offsets, changes, places_of
 from stream.events.grid import CONTEXT_TICKS
-
-Dense = npt.NDArray[np.uint8]
-Flags = npt.NDArray[np.bool_]
 
 REACH_TICKS = 8
 """A row is looked at when a change lies this near. With what the test itself sees (15 ticks) that stays within the
 context of a cell, so that both cells of an edge look at the same rows there."""
-
-BLOCK = 3
-"""Pixels of a place in each direction: their mean is steady under noise and grain."""
 
 LEAST_CHANGE = 1.5
 CHANGE_OVER_NEIGHBOURS = 1.8
@@ -59,18 +53,35 @@ _ALIKE = np.float32(1 / 3)
 _LEAST_USUAL = 0.5
 
 
-def transitions_possible(dense: Dense) -> Flags:
-    """uint8 [rows, 27, 48, 3] -> [rows]: whether this row can be the last of its shot, or lie in a gradual change.
-
-    What lies outside `dense` counts as no change.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """[rows] each, no row in both. `cuts`: it is the last of its shot. `possible`: it can be, or can lie in a gradual
+    change, and the network says so.
     """
-    places = _places(dense)
-    changed = np.flatnonzero(_cuts(places) | np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS]))
+
+    possible: Flags
+    cuts: Flags
+
+
+def candidates_in(dense: Dense) -> Candidates:
+    """Of uint8 [rows, 27, 48, 3]. What lies outside `dense` counts as no change.
+
+    A clear cut asks for no look. Where something else asks for one at its row, the network decides on it.
+    """
+    places = places_of(dense)
+    sudden, across = _sudden(places), _across(places)
+    cuts = np.zeros(len(dense), np.bool_)
+    for tick in clear_cuts(places):
+        cuts[tick - 1] = True
+        sudden[tick] = False
+        # The ticks whose six have this cut among them.
+        across[tick - ACROSS_TICKS : tick + ACROSS_TICKS] = False
+    changed = np.flatnonzero(sudden | across | np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS]))
     possible = np.zeros(len(dense), np.bool_)
     for tick in changed:
         # A change at a tick is between its row and the one before, which is the last of the old shot.
         possible[max(0, tick - 1 - REACH_TICKS) : tick + REACH_TICKS] = True
-    return possible
+    return Candidates(possible, cuts & ~possible)
 
 
 def windows(possible: Flags, own: range) -> list[tuple[range, range]]:
@@ -96,38 +107,20 @@ def _runs(flags: Flags) -> list[range]:
     return [range(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
-def _places(dense: Dense) -> Floats:
-    rows, height, width, channels = dense.shape
-    shape = (rows, height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels)
-    places: Floats = dense.reshape(shape).mean((2, 4), dtype=np.float32).reshape(rows, -1)
-    return places
-
-
-def _cuts(places: Floats) -> Flags:
-    change = _changes(places, 1, at=1)
-    near = _at_offsets(change, [*range(-NEIGHBOURS, 0), *range(1, NEIGHBOURS + 1)])
-    sudden = (change >= LEAST_CHANGE) & (change >= CHANGE_OVER_NEIGHBOURS * np.maximum(near.max(0), _LEAST_USUAL))
+def _sudden(places: Floats) -> Flags:
+    change = changes(places, 1, at=1)
+    near = at_offsets(change, [*range(-NEIGHBOURS, 0), *range(1, NEIGHBOURS + 1)])
+    alone = (change >= LEAST_CHANGE) & (change >= CHANGE_OVER_NEIGHBOURS * np.maximum(near.max(0), _LEAST_USUAL))
     among = (change >= CHANGE_AMONG_CUTS) & (change >= CHANGE_OVER_MOST * np.maximum(np.median(near, 0), _LEAST_USUAL))
-    across = _changes(places, 2 * ACROSS_TICKS, at=ACROSS_TICKS)
-    usual = _at_offsets(across, (-2 * ACROSS_TICKS - 1, 2 * ACROSS_TICKS + 1)).max(0)
-    hidden = (across >= LEAST_ACROSS) & (across >= ACROSS_OVER_NEIGHBOURS * np.maximum(usual, _LEAST_USUAL))
-    found: Flags = sudden | among | hidden | (change >= LARGE_CHANGE)
+    found: Flags = alone | among | (change >= LARGE_CHANGE)
     return found
 
 
-def _changes(places: Floats, ticks: int, *, at: int) -> Floats:
-    """[rows] mean absolute difference in grey levels over `ticks`, told of the row `at` rows behind the first."""
-    found = np.zeros(len(places), np.float32)
-    if len(places) > ticks:
-        found[at : len(places) - ticks + at] = np.abs(places[ticks:] - places[:-ticks]).mean(1)
+def _across(places: Floats) -> Flags:
+    across = changes(places, 2 * ACROSS_TICKS, at=ACROSS_TICKS)
+    usual = at_offsets(across, (-2 * ACROSS_TICKS - 1, 2 * ACROSS_TICKS + 1)).max(0)
+    found: Flags = (across >= LEAST_ACROSS) & (across >= ACROSS_OVER_NEIGHBOURS * np.maximum(usual, _LEAST_USUAL))
     return found
-
-
-def _at_offsets(values: Floats, offsets: Sequence[int]) -> Floats:
-    """[offsets, rows] the values beside each row; 0 beyond the ends."""
-    reach = max(map(abs, offsets))
-    padded = np.pad(values, reach)
-    return np.stack([padded[reach + by : reach + by + len(values)] for by in offsets])
 
 
 def _gradual(places: Floats, trend: Trend) -> Flags:
@@ -139,6 +132,6 @@ def _gradual(places: Floats, trend: Trend) -> Flags:
     before, after = steps[: -trend.step], steps[trend.step :]
     smaller, larger = np.minimum(np.abs(before), np.abs(after)), np.maximum(np.abs(before), np.abs(after))
     same = (before * after > 0) & (smaller >= trend.least) & (smaller >= _ALIKE * larger)
-    held = np.lib.stride_tricks.sliding_window_view(same.mean(1) >= trend.share, trend.ticks).all(1)
+    held = np.lib.stride_tricks.sliding_window_view(same.mean((1, 2, 3)) >= trend.share, trend.ticks).all(1)
     found[reach : rows - reach] = held
     return found

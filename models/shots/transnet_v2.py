@@ -1,31 +1,31 @@
-"""Shot boundaries with TransNet V2 on the dense 25 Hz grid, where a cheap test says that one can be."""
+"""Shot boundaries with TransNet V2 on the dense 25 Hz grid, where a cheap test leaves them open."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.device.device import limit_threads, ready_device
 from models.device.onnx_graph import Session
 from models.protocol import Floats
 from models.registry import ModelContext
-from models.shots.candidates import transitions_possible, windows
+from models.shots.candidates import candidates_in, windows
 from models.shots.graph import inputs_of, session_of
+from models.shots.places import Dense
 from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
 from stream.events.grid import CONTEXT_TICKS
 
-Dense = npt.NDArray[np.uint8]
 Judge = Callable[[Dense], Floats]
 """uint8 [n, 27, 48, 3] -> float32 [n]: the probability of each row that it is the last of its shot."""
 
 
 class TransNetShots:
     """The network sees each stretch in which a transition can be, with 25 ticks on both sides (ADR 0072). Elsewhere
-    the probability is 0. Stretches follow from the ticks alone, so a result does not depend on the spans.
+    the probability is 0, and 1 at cuts that are clear without it (ADR 0083). Both follow from the ticks alone, so a
+    result does not depend on the spans.
 
     On a CPU windows run in parallel, each on one thread, which is faster than one window on all threads and gives the
     same sums. All in float32: half precision changes logits by up to 0.1.
@@ -37,7 +37,7 @@ class TransNetShots:
         self._threads: ThreadPoolExecutor | None = None
 
     def stamp(self) -> ModelStamp:
-        return ModelStamp(role="shots", name="transnetv2", version="3", digest=digest_of("transnetv2"))
+        return ModelStamp(role="shots", name="transnetv2", version="4", digest=digest_of("transnetv2"))
 
     def open(self) -> None:
         tensors = read_checkpoint(self._context.cache.file("transnetv2"))
@@ -62,16 +62,17 @@ class TransNetShots:
 
     def cut_probabilities(self, dense: Dense) -> Floats:
         assert self._judge is not None and self._threads is not None, "call open first"
-        possible = transitions_possible(dense)
+        found = candidates_in(dense)
         # The row before the cell's first tells of a cut on its edge.
         own = range(CONTEXT_TICKS - 1, len(dense) - CONTEXT_TICKS + 1)
-        chosen = windows(possible, own)
+        chosen = windows(found.possible, own)
         probabilities = np.zeros(len(dense), np.float32)
         judged = self._threads.map(self._judge, [dense[seen.start : seen.stop] for seen, _ in chosen])
-        for (seen, decided), found in zip(chosen, judged, strict=True):
-            probabilities[decided.start : decided.stop] = found[decided.start - seen.start :][: len(decided)]
+        for (seen, decided), said in zip(chosen, judged, strict=True):
+            probabilities[decided.start : decided.stop] = said[decided.start - seen.start :][: len(decided)]
         # A window may join stretches; between them nothing was to be looked at.
-        probabilities[~possible] = 0.0
+        probabilities[~found.possible] = 0.0
+        probabilities[found.cuts] = 1.0
         return probabilities
 
 

@@ -96,6 +96,21 @@ def test_still_footage_is_not_looked_at(ticks: npt.NDArray[np.uint8], model_cont
     assert (shots.cut_probabilities(ticks) > 0).sum() < len(ticks)
 
 
+def test_a_clear_cut_is_decided_where_the_network_sees_it(
+    ticks: npt.NDArray[np.uint8], model_context: ModelContext
+) -> None:
+    """Between two pictures of real footage. The network would never say exactly 1."""
+    shots = TransNetShots(model_context)
+    shots.open()
+    cut = np.repeat(ticks[[10, 140]], [70, 80], axis=0)
+    decided = shots.cut_probabilities(cut)
+    assert np.flatnonzero(decided).tolist() == [69]
+    assert decided[69] == 1
+    judge = judge_of(session_of(read_checkpoint(model_context.cache.file("transnetv2")), threads=1))
+    seen = judge(cut[20:120])
+    assert np.flatnonzero(seen > 0.5).tolist() == [69 - 20]
+
+
 def eager(network: Any, images: Sequence[Image]) -> tuple[Floats, Floats]:
     """Probabilities and pooled features as timm and torch give them."""
     crops = np.stack([resized_crop(image, resize=256, crop=SIDE) for image in images]).astype(np.float32)

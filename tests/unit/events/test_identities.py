@@ -80,7 +80,7 @@ def test_uris_keep_naming_the_same_assets(uri: str, pinned: str) -> None:
         (("hashing", "hashing", "hashing", "hashing"), "e87569b05a2f98170be7abbe8272bfee", "hashing_4eb7e26f02b6"),
         (
             ("transnetv2", "efficientnet-lite0", "open-nsfw", "conse"),
-            "996f3fe6dd8253ea6a0da99f10b5a1dc",
+            "31785657fb0e4c3457926aa1aae29441",
             "conse_30ada6062e1d",
         ),
     ],
