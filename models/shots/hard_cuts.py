@@ -1,4 +1,4 @@
-"""Hard cuts that are clear from the ticks alone (pure), so that the network need not look at them (ADR 0083).
+"""Hard cuts that are clear from the ticks alone (pure), so that the network need not look at them (ADR 0085).
 
 It is made to leave cuts to the network rather than to decide wrongly. Flashes, strobes, whip pans and shots of a few
 frames change more than once. A light that is switched on leaves edges where they are. Titles and slides on an even

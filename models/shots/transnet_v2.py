@@ -24,7 +24,7 @@ Judge = Callable[[Dense], Floats]
 
 class TransNetShots:
     """The network sees each stretch in which a transition can be, with 25 ticks on both sides (ADR 0072). Elsewhere
-    the probability is 0, and 1 at cuts that are clear without it (ADR 0083). Both follow from the ticks alone, so a
+    the probability is 0, and 1 at cuts that are clear without it (ADR 0085). Both follow from the ticks alone, so a
     result does not depend on the spans.
 
     On a CPU windows run in parallel, each on one thread, which is faster than one window on all threads and gives the
