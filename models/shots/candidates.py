@@ -71,11 +71,11 @@ def candidates_in(dense: Dense) -> Candidates:
     places = places_of(dense)
     sudden, across = _sudden(places), _across(places)
     cuts = np.zeros(len(dense), np.bool_)
-    for tick in clear_cuts(places):
-        cuts[tick - 1] = True
-        sudden[tick] = False
+    for first in clear_cuts(places):
+        cuts[first - 1] = True
+        sudden[first] = False
         # The ticks whose six have this cut among them.
-        across[tick - ACROSS_TICKS : tick + ACROSS_TICKS] = False
+        across[first - ACROSS_TICKS : first + ACROSS_TICKS] = False
     changed = np.flatnonzero(sudden | across | np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS]))
     possible = np.zeros(len(dense), np.bool_)
     for tick in changed:

@@ -6,6 +6,7 @@ ground have too few edges.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from models.protocol import Floats
 from models.shots.places import Flags, at_offsets, changes
@@ -76,16 +77,15 @@ def _other_picture(before: Floats, after: Floats) -> bool:
 
 def _between_bars(lit: Flags) -> tuple[slice, slice]:
     """Without black places along the sides, and the first ones after them, which may be black in part."""
-    down, across = (_lit_range(lit.any(axis)) for axis in (1, 0))
-    return down, across
+    down, across = np.nonzero(lit)
+    return _range_of(np.unique(down), lit.shape[0]), _range_of(np.unique(across), lit.shape[1])
 
 
-def _lit_range(lit: Flags) -> slice:
-    found = np.flatnonzero(lit)
-    if not found.size:
+def _range_of(lit: npt.NDArray[np.intp], length: int) -> slice:
+    if not lit.size:
         return slice(0)
-    first, last = int(found[0]), int(found[-1])
-    return slice(first + (first > 0), last + (last == len(lit) - 1))
+    first, last = int(lit[0]), int(lit[-1])
+    return slice(first + (first > 0), last + (last == length - 1))
 
 
 def _edges(places: Floats) -> Floats:

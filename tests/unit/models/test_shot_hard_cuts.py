@@ -147,7 +147,7 @@ def test_both_cells_of_an_edge_decide_the_same_there() -> None:
     rng = np.random.default_rng(3)
     shots = [np.clip(shot, 0, 255).astype(np.uint8) for shot in (DARKER, BRIGHTER, picture(7, 40))]
     for away in range(-14, 15):
-        first, beside = 275 + away, int(rng.choice([0, rng.integers(1, 30)]))
+        first, beside = 275 + away, int(rng.integers(2)) * int(rng.integers(1, 30))
         ticks = np.repeat(shots, [first, beside, 550 - first - beside], axis=0)
         left, right = candidates_in(ticks[:300]), candidates_in(ticks[250:])
         near, there = slice(274, 276), slice(24, 26)
