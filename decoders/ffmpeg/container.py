@@ -157,7 +157,7 @@ def candidates(container: av.container.InputContainer) -> list[av.VideoStream]:
         raise no_film(container)
     readable = [stream for stream in found if stream.codec_context is not None]
     if not readable:
-        if any(is_encrypted(packet) for packet in islice(container.demux(found), MAX_PACKETS_TO_CIPHERTEXT)):
+        if any(is_encrypted(packet) for packet in islice(all_packets(container, found), MAX_PACKETS_TO_CIPHERTEXT)):
             raise encrypted()
         raise BadMedia(
             "no decoder for the video stream: its codec is not known, or it is encrypted", code="unknown_codec"

@@ -190,3 +190,12 @@ def test_the_invalid_bitstream_of_the_corpus(bench: Bench) -> None:
         pytest.skip("no corpus: set RUSHES_CORPUS")
     code, cells, came = bench.outcome("invalid.webm", (root / "invalid_bitstream_vp9.webm").read_bytes())
     assert came == cells or code in {"no_frames", "missing_frames"}
+
+
+def test_a_packet_of_impossible_size_in_an_unknown_codec_is_no_lack_of_memory(bench: Bench) -> None:
+    content = bytearray(bench.clip("unknown.mp4"))
+    entry = content.rindex(b"avc1")
+    content[entry : entry + 4] = b"zzzz"
+    # The first of the sizes of packets, after version, common size and count (ISO/IEC 14496-12, 8.7.3.2).
+    struct.pack_into(">I", content, content.rindex(b"stsz") + 16, 0x3A000000)
+    assert bench.outcome("unknown.mp4", bytes(content)) == ("unknown_codec", 0, 0)
