@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,15 @@ class TransNetShots:
     the probability is 0, and 1 at cuts that are clear without it (ADR 0085). Both follow from the ticks alone, so a
     result does not depend on the spans.
 
-    On a CPU windows run in parallel, each on one thread, which is faster than one window on all threads and gives the
-    same sums. All in float32: half precision changes logits by up to 0.1.
+    On a CPU windows run in parallel, each on one thread, which is faster than one window on all threads. A lone window
+    has all threads, as nobody else would use them; its sums are the same. All in float32: half precision changes logits
+    by up to 0.1.
     """
 
     def __init__(self, context: ModelContext) -> None:
         self._context = context
         self._judge: Judge | None = None
+        self._wide: Callable[[], Judge] | None = None
         self._threads: ThreadPoolExecutor | None = None
 
     def stamp(self) -> ModelStamp:
@@ -44,6 +47,8 @@ class TransNetShots:
         if (device := ready_device(self._context)) == "cpu":
             self._threads = ThreadPoolExecutor(self._context.threads, "shots")
             self._judge = judge_of(session_of(tensors, threads=1))
+            # Made for the first lone window: whoever has none does not wait for it.
+            self._wide = cache(lambda: judge_of(session_of(tensors, threads=self._context.threads)))
             return
         limit_threads(self._context)
         # Imported here: the module needs torch, and the CPU path runs without it.
@@ -55,7 +60,7 @@ class TransNetShots:
         self._judge = device_judge(network.eval().to(device), device)
 
     def close(self) -> None:
-        self._judge = None
+        self._judge = self._wide = None
         if self._threads is not None:
             self._threads.shutdown()
             self._threads = None
@@ -67,7 +72,8 @@ class TransNetShots:
         own = range(CONTEXT_TICKS - 1, len(dense) - CONTEXT_TICKS + 1)
         chosen = windows(found.possible, own)
         probabilities = np.zeros(len(dense), np.float32)
-        judged = self._threads.map(self._judge, [dense[seen.start : seen.stop] for seen, _ in chosen])
+        judge = self._wide() if len(chosen) == 1 and self._wide is not None else self._judge
+        judged = self._threads.map(judge, [dense[seen.start : seen.stop] for seen, _ in chosen])
         for (seen, decided), said in zip(chosen, judged, strict=True):
             probabilities[decided.start : decided.stop] = said[decided.start - seen.start :][: len(decided)]
         # A window may join stretches; between them nothing was to be looked at.

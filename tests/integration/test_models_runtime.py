@@ -75,6 +75,16 @@ def test_shots_are_those_of_the_published_network(ticks: npt.NDArray[np.uint8], 
     assert cuts_from_probabilities(ours) == cuts_from_probabilities(theirs) == [30 - 25, 76 - 25]
 
 
+def test_a_lone_window_has_the_same_sums_on_any_number_of_threads(
+    ticks: npt.NDArray[np.uint8], model_context: ModelContext
+) -> None:
+    tensors = read_checkpoint(model_context.cache.file("transnetv2"))
+    judges = [judge_of(session_of(tensors, threads)) for threads in (1, 2, 3)]
+    for window in (ticks[:67], ticks[5:118], ticks):
+        one, *more = [judge(window).tobytes() for judge in judges]
+        assert more == [one, one]
+
+
 def test_shots_on_an_accelerator_are_those_of_the_cpu(
     ticks: npt.NDArray[np.uint8], model_context: ModelContext
 ) -> None:
