@@ -1,8 +1,8 @@
 """Hard cuts that are clear from the ticks alone (pure), so that the network need not look at them (ADR 0085).
 
 It is made to leave cuts to the network rather than to decide wrongly. Flashes, strobes, whip pans and shots of a few
-frames change more than once. A light that is switched on leaves edges where they are. Titles and slides on an even
-ground have too few edges.
+frames change more than once. A light that is switched on leaves edges where they are. A jump in the same scene keeps its
+colours. Black and even grounds have too few edges.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from models.protocol import Floats
 from models.shots.places import Flags, at_offsets, changes
 
 CALM_TICKS = 12
-"""On both sides of a cut. With what a cut's own look reaches (9 rows, `candidates`) that stays within the context of a
+"""On both sides of a cut. With what a cut's own look reaches (12 rows, `candidates`) that stays within the context of a
 cell, so that both cells of an edge find the same cuts there."""
 
 CHANGE_OVER_CALM = 6.0
