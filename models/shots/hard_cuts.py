@@ -1,8 +1,8 @@
 """Hard cuts that are clear from the ticks alone (pure), so that the network need not look at them (ADR 0085).
 
 It is made to leave cuts to the network rather than to decide wrongly. Flashes, strobes, whip pans and shots of a few
-frames change more than once. A light that is switched on leaves edges where they are. A jump in the same scene keeps its
-colours. Black and even grounds have too few edges.
+frames change more than once. A light that is switched on leaves edges where they are. A jump in the same scene keeps
+its colours. Black and even grounds have too few edges.
 """
 
 import numpy as np
