@@ -86,7 +86,7 @@ def run(  # one option per thing a deployment decides
         bool,
         typer.Option(
             "--give-way",
-            help="Let what else runs on this machine go first (nice 10), such as a service that people search.",
+            help="Let what else runs on this machine go first (nice 19), such as a service that people search.",
         ),
     ] = False,
 ) -> None:
