@@ -45,10 +45,9 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("page")
     settings = light_settings(root / "state", root, models=replace(ModelChoice.light(), embedder=SPEC))
     clips = [write_clip(root / f"{name}.mp4", seconds=12, fps=5, scenes=8) for name in ("shots", "other", "gone")]
-    names = ("shots", HOSTILE, "gone")
     clips_published = [
         published(clip.path, asset_id=name, tenant="acme", labels={"show": "pilot"})
-        for clip, name in zip(clips, names, strict=True)
+        for clip, name in zip(clips, ("shots", HOSTILE, "gone"), strict=True)
     ]
     (root / "broken.mp4").write_bytes(b"no video")
     clips_published.append(published(root / "broken.mp4", asset_id="broken", tenant="acme"))
