@@ -109,6 +109,11 @@ class TenantObjects:
             path.unlink()
         return None
 
+    def copied_bytes(self, digest: Digest) -> int:
+        """How much `verified` copies: nothing of an object that lies here as a file, or is gone."""
+        name = self._object(digest)
+        return 0 if self._backend.at(name) is not None else self._backend.size(name) or 0
+
     def read(self, digest: Digest, most_bytes: int) -> bytes:
         name = self._object(digest)
         size = self._backend.size(name)

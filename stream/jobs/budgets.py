@@ -1,4 +1,6 @@
-"""Budgets of jobs, tenants, variants: an estimate is reserved before a part is asked for, what it used charged then."""
+"""Budgets of jobs, tenants and variants. Before a part is asked for, an estimate is reserved; when the part has ended,
+what it used is charged.
+"""
 
 from dataclasses import dataclass
 from typing import Any

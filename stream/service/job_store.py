@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sinks.location import Location
-from sinks.objects.backends import backend_at
 from sinks.objects.store import ObjectStore, TenantObjects
 from stream.events.objects import Digest
 from stream.jobs.budgets import budget_name
@@ -44,7 +43,6 @@ class JobStore:
         self._copies: OrderedDict[tuple[str, Digest], tuple[Path, int]] = OrderedDict()
         self._posters: OrderedDict[tuple[str, Digest], bytes] = OrderedDict()
         self._lock = threading.Lock()
-        self._place = Location.of(place)
         # A thread of its own, as a child ends with the thread that has started it.
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="stills")
         self._stills = FilmStills(scratch / "stills", _STILL_LIMITS)
@@ -127,7 +125,7 @@ class JobStore:
                 return kept
             tenant, digest = key
             objects = self._store.of(tenant)
-            if self._copied_bytes(objects.uri(digest)) > _MOST_FILM_BYTES:
+            if objects.copied_bytes(digest) > _MOST_FILM_BYTES:
                 return None
             path = self._stills.of(objects, digest)
             if path is None:
@@ -140,12 +138,6 @@ class JobStore:
                 rests = not self._films_wanted
             if rests:
                 self._stills.close()
-
-    def _copied_bytes(self, uri: str) -> int:
-        """Of an object, where it does not lie here as a file already."""
-        if self._place.path is not None:
-            return 0
-        return backend_at(self._place).size(uri.removeprefix(f"{self._place.uri}/")) or 0
 
     def _kept_poster(self, key: tuple[str, Digest]) -> bytes | None:
         with self._lock:
