@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.harness import Report, environment
 from benchmarks.testbed.waiting import wait_for
-from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import SystemClock
 from stream.errors import StageError
@@ -136,7 +135,7 @@ class Bench:
     def run(self, name: str, count: int, urgent: int = 0) -> Run:
         """With so many interactive jobs of another tenant, one after the other, at its beginning."""
         topology = self._jobs.topology()
-        self._broker.ensure(TopicSpec(each.name, max_message_bytes=each.max_message_bytes) for each in topology.topics)
+        self._broker.ensure(topic.spec(1) for topic in topology.topics)
         threads = StageThreads(
             [self._metered(stage) for stage in topology.stages],
             self._broker,

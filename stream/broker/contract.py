@@ -40,13 +40,15 @@ class TopicSpec:
     """What a broker must know of a topic to create or check it. `max_message_bytes` bounds key, value and headers.
 
     With `retention_ms` None, records are kept until every declared group has acknowledged them and `Broker.trim`
-    deletes them. A number keeps each record that long, read or not.
+    deletes them. A number keeps each record that long, read or not. `in_any_order`: no record has to come before
+    another, so a broker that sees how much each member has may give a record to who has least, whatever its key.
     """
 
     name: str
     partitions: int = 1
     max_message_bytes: int = 8 * 1024 * 1024
     retention_ms: int | None = None
+    in_any_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from sinks.maintenance.marker import identified
 from sinks.maintenance.reconcile import missing_retirements, newest_version_ms
 from sinks.writer import recover_stores
-from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
 from stream.control.journal import UsageJournal
@@ -81,9 +80,7 @@ class Embedded:
             # Versions must rise over restarts, even where the clock has been set back.
             append_floor_ms=newest_version_ms(self._settings.index_dir, self._clock.now_ms() - 1) + 1,
         )
-        self.broker.ensure(
-            TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in self.topology.topics
-        )
+        self.broker.ensure(topic.spec(1) for topic in self.topology.topics)
         for stage in self.topology.stages:
             for topic in stage.sources:
                 self.broker.declare(topic, stage.name)

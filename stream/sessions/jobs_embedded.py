@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry
 
-from stream.broker.contract import TopicSpec
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import Clock
 from stream.errors import BadRequest, StageError
@@ -65,9 +64,7 @@ class EmbeddedJobs:
             topology = self.jobs.topology()
             self._broker = MemoryBroker(self._clock, partitions=4, keep_unclaimed=False)
             held.callback(self._broker.close)
-            self._broker.ensure(
-                TopicSpec(topic.name, max_message_bytes=topic.max_message_bytes) for topic in topology.topics
-            )
+            self._broker.ensure(topic.spec(1) for topic in topology.topics)
             self._producer = self._broker.producer()
             # Notices are posted when the work rests: a broker that keeps nothing would forget those in between.
             stages = [

@@ -46,7 +46,8 @@ class Topic:
     CloudEvents, but its one payload as others write it. `entry`: outside producers write it. `followed`: it may have no
     reader in the topology, as others follow it outside any group. `failures`: it also carries failures of earlier
     stages. `by_asset`: records have the key of their asset (`asset_key`) instead of their payload's own, so that one
-    partition holds all of an asset, and whole shards of a store. `owner`: whose all its records are, whatever they say.
+    partition holds all of an asset, and whole shards of a store. `in_any_order`: see `TopicSpec`. `owner`: whose all
+    its records are, whatever they say.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Topic:
     followed: bool = False
     failures: bool = False
     by_asset: bool = False
+    in_any_order: bool = False
     owner: Ownership | None = None
 
     @property
@@ -68,7 +70,8 @@ class Topic:
 
     def spec(self, partitions: int) -> TopicSpec:
         """What a broker must know of the topic."""
-        return TopicSpec(self.name, partitions, self.max_message_bytes, self.kept_ms if self.by_age else None)
+        kept_ms = self.kept_ms if self.by_age else None
+        return TopicSpec(self.name, partitions, self.max_message_bytes, kept_ms, self.in_any_order)
 
 
 WEEK_MS = 7 * 86_400_000
@@ -78,7 +81,7 @@ PROGRESS_PAYLOADS: frozenset[type[Payload]] = frozenset((SegmentProgressed, Part
 ASSETS = Topic("assets", (AssetPublished, AssetDeleted), kept_ms=WEEK_MS, entry=True)
 # Object stores write JSON of their own, which is no CloudEvent (ADR 0022).
 NOTIFICATIONS = Topic("notifications", (BucketNotification,), foreign=True, entry=True)
-SPANS = Topic("spans", (SpanPlanned,))
+SPANS = Topic("spans", (SpanPlanned,), in_any_order=True)
 FRAMES = Topic("frames", (Frames,), max_message_bytes=8 * 1024 * 1024)
 ANNOTATIONS = Topic(
     "annotations",
@@ -100,9 +103,9 @@ DEAD_LETTERS = Topic("dead-letters", (DeadLetter,), max_message_bytes=9 * 1024 *
 # Commands about jobs. The register of the coordinator has what they led to.
 JOBS = Topic("jobs", (JobSubmitted, JobControlled, TenantBudgeted), kept_ms=WEEK_MS, entry=True)
 # A task's settings may hold a whole page of text and its layout.
-TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024)
+TASKS = Topic("tasks", (TaskAsked,), max_message_bytes=8 * 1024 * 1024, in_any_order=True)
 # Of jobs that somebody waits for; workers read it first (ADR 0068).
-URGENT_TASKS = Topic("urgent-tasks", (UrgentTaskAsked,), max_message_bytes=8 * 1024 * 1024)
+URGENT_TASKS = Topic("urgent-tasks", (UrgentTaskAsked,), max_message_bytes=8 * 1024 * 1024, in_any_order=True)
 OUTCOMES = Topic("outcomes", (TaskEnded, TaskContinued, JobContinued), max_message_bytes=8 * 1024 * 1024)
 # What became of jobs. Webhooks read it, whoever waits for jobs, and the coordinator, to know that its word has left.
 ENDINGS = Topic("job-endings", (JobEnded,), kept_ms=WEEK_MS, by_age=True, followed=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.broker.contract import TopicSpec
+from stream.broker.contract import Record, TopicSpec
 from stream.broker.memory.assignment import assign
 from stream.broker.memory.broker import MemoryBroker
 from stream.clock import ManualClock, SystemClock
@@ -49,6 +49,37 @@ def test_a_fast_producer_and_a_slow_consumer_hold_only_the_backlog() -> None:
         peak = max(peak, broker.kept("t").bytes)
     assert peak <= 3 * 101
     assert broker.kept("t").records == 0
+
+
+def test_where_order_does_not_count_the_member_with_least_gets_the_next_record() -> None:
+    broker = MemoryBroker(ManualClock())
+    broker.ensure([TopicSpec("t", 4, in_any_order=True)])
+    first, second = broker.consumer(["t"], "g"), broker.consumer(["t"], "g")
+    producer = broker.producer()
+
+    def sent(count: int) -> tuple[int, int]:
+        for _ in range(count):
+            producer.send("t", b"one key for all", b"v", {})
+        taken = first.poll(9, 0), second.poll(9, 0)
+        of_second.extend(taken[1])
+        return len(taken[0]), len(taken[1])
+
+    of_second: list[Record] = []
+    assert sent(6) == (3, 3)
+    second.ack(of_second[:2])
+    # It has one record now, the other member three.
+    assert sent(2) == (0, 2)
+    assert sent(2) == (1, 1)
+
+
+def test_without_a_member_records_lie_evenly() -> None:
+    broker = MemoryBroker(ManualClock())
+    broker.ensure([TopicSpec("t", 4, in_any_order=True)])
+    broker.declare("t", "g")
+    for _ in range(8):
+        broker.producer().send("t", b"one key for all", b"v", {})
+    first, second = broker.consumer(["t"], "g"), broker.consumer(["t"], "g")
+    assert (len(first.poll(9, 0)), len(second.poll(9, 0))) == (4, 4)
 
 
 @pytest.mark.parametrize(("keep", "kept"), [(True, 2), (False, 0)])
