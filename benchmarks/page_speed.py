@@ -23,8 +23,8 @@ from benchmarks.service_speed import asked_moments, serving
 from benchmarks.testbed.search_beside import copied
 from benchmarks.testbed.search_fill import Footage
 from deploy.browser import find
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import make_context
+from stream.cli.options.stored_settings import file_settings
 
 HITS, MOMENTS, COLD, CHANGES = 10_000, 12_000, 5, 20
 HAND_PX, HAND_S, SCROLL_S = 5_000, 10, 20

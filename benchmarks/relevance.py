@@ -22,8 +22,9 @@ from benchmarks.ranked import ndcg, recall, reciprocal_rank
 from benchmarks.reels import Scene, scenes
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
-from stream.cli.commands.ingest import file_settings, published
+from stream.cli.commands.ingest import published
 from stream.cli.context import Context, make_context
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.uris import roots_of
 from stream.clock import SystemClock
 from stream.events.annotations import Space

@@ -24,10 +24,10 @@ from benchmarks.testbed.peak_memory import forget_peak, peak_bytes
 from benchmarks.testbed.search_beside import Ingest, Rate, copied, ingesting
 from benchmarks.testbed.search_fill import TENANTS, Footage
 from benchmarks.testbed.store_stream import SPACE
-from sinks.lance.moments import moments_table
 from sinks.layout import Layout
 from sinks.query.filters import Filters, Scope, moments_where
 from sinks.query.moments import MomentIndex
+from sinks.tables.names import moments_table
 from stream.search.retrieval import DEEPEST, Matches, Probe, matches_from
 
 MOMENTS, QUESTIONS, BESIDE, LIMIT = 1_000_000, 60, 1_000, 10

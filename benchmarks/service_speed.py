@@ -33,8 +33,8 @@ from benchmarks.testbed.search_fill import Footage
 from benchmarks.testbed.store_stream import SPACE
 from sinks.query.moments import MomentIndex
 from sinks.query.sharded_version import Version
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import make_context
+from stream.cli.options.stored_settings import file_settings
 from stream.clock import SystemClock
 from stream.search.application import Search
 from stream.search.request import MomentRef, SearchRequest

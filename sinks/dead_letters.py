@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from sinks.durability.durable_store import LOCAL_DISK, Disk
 from sinks.filters import literal, one_of
-from sinks.lance.store import ASSETS
 from sinks.layout import Layout
 from sinks.location import Location, Place
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS
 from sinks.writer import dead_letter_writer
 from stream.clock import Clock, SystemClock
 from stream.errors import BadEvent, StageError

@@ -21,13 +21,12 @@ from benchmarks.testbed.store_stream import DIMENSIONS, SPACE
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.hit_column import HIT, hits_of
 from sinks.lance.live_rows import index_schema
-from sinks.lance.moments import moments_table
 from sinks.lance.shown_column import SHOWN, shown_text
-from sinks.lance.store import ASSETS, SPACES
 from sinks.layout import Layout
 from sinks.location import Location
 from sinks.schema import SPACE_SCHEMA
 from sinks.tables import upkeep
+from sinks.tables.names import ASSETS, SPACES, moments_table
 from sinks.tables.vector_index import policy_of
 from stream.events.ids import asset_key
 

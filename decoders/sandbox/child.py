@@ -19,6 +19,7 @@ from decoders.protocol import Decoder
 from decoders.sandbox.child_source import SourceChannel
 from decoders.sources.counting_source import CountingSource
 from stream.children.confinement import Rights, confine, die_with, die_with_lifeline
+from stream.children.loading import loaded
 from stream.children.messages import Messages
 from stream.errors import BadMedia, StageError
 from stream.events.asset import SpanPlanned
@@ -48,6 +49,7 @@ def main(control_fd: int, lifeline_fd: int, source_fd: int, slab_fd: int) -> Non
     held = confine(Rights(setup["memory_bytes"], module.partition(".")[0]))
     threading.Thread(target=die_with_lifeline, args=(lifeline_fd,), daemon=True).start()
     child = _Child(messages, slab, channel, decoder)
+    loaded()
     child.send({"kind": "ready", "held": held})
     child.serve()
 

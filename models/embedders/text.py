@@ -53,7 +53,7 @@ class MiniLm:
         rows = np.empty((len(sentences), DIMENSIONS), np.float32)
         tokens = self.tokens(sentences)
         lengths = np.array([len(item) for item in tokens])
-        for length in np.unique(lengths):
+        for length in sorted(set(lengths.tolist())):
             alike = np.flatnonzero(lengths == length)
             for part in np.split(alike, range(BATCH, len(alike), BATCH)):
                 (hidden,) = self._session.run(None, {"tokens": np.array([tokens[at] for at in part], np.int64)})

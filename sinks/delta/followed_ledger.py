@@ -16,9 +16,10 @@ from sinks.assets.tombstones import Retirement, raised
 from sinks.delta.commit_log import CommitLog
 from sinks.delta.followed import Followed
 from sinks.delta.ledger_changes import NO_CHANGES, LedgerChanges, entries_of, merged
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
+from sinks.ledger.ledger_table import LedgerTable
 from sinks.ledger.watermark_table import RETIRED, WatermarkTable, mark_rows, marks_in
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import SEGMENTS
 
 _CELL = SpaceCell._fields
 

@@ -12,9 +12,10 @@ from sinks.assets.ledger_entries import RECEIPT_SCHEMA, LedgerEntry
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.delta.tables import DeltaTables
 from sinks.filters import one_of
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
+from sinks.ledger.ledger_table import LedgerTable
 from sinks.ledger.watermark_table import RETIRED, RETIRED_SCHEMA, WatermarkTable
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import SEGMENTS
 
 _MOVED = ".moved"
 _CELL = ["segment_id", "space"]

@@ -21,7 +21,6 @@ from sinks.delta.recent_assets import RecentAssets, of_assets
 from sinks.delta.removal import NOTHING_REMOVED, Removal
 from sinks.delta.tables import LOG_KEPT, NO_RETENTION, DeltaTables, Shape
 from sinks.filters import one_of
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.ledger.watermark_table import RETIRED
 from sinks.location import Location, Place
 from sinks.paths import require_usable
@@ -29,6 +28,7 @@ from sinks.schema import SPACE_SCHEMA, delta_rows, delta_schema, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables import memory
 from sinks.tables.lance_tables import Caches, LanceTables
+from sinks.tables.names import SEGMENTS
 from stream.events.annotations import Annotations, Space
 from stream.events.asset import Outcome
 from stream.events.ids import asset_key

@@ -1,6 +1,5 @@
 """The moments of one space in the index: what is written, replaced and shown. One writer."""
 
-import re
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from sinks.lance.live_rows import LIVE_FIELDS, LIVE_SCHEMA, LiveNames, index_sch
 from sinks.ledger.ledger_table import void_clauses
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import moments_table
 from sinks.tables.stored_ids import StoredIds
 from stream.events.annotations import Space
 
@@ -24,11 +24,6 @@ _INDEXES = Indexes(
 
 _FEW_NAMES = 2
 _CONTENTS_AT_ONCE, _MOST_ROWS = 64, 20_000
-
-
-def moments_table(space_key: str) -> str:
-    """Names of spaces come from models; what no table may be called becomes `-` (the digest keeps names apart)."""
-    return "moments_" + re.sub(r"[^A-Za-z0-9_.-]", "-", space_key)
 
 
 class MomentTable:

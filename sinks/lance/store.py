@@ -16,15 +16,16 @@ from sinks.filters import one_of
 from sinks.lance.asset_rows import ASSET_SCHEMA, asset_rows
 from sinks.lance.known_assets import KnownAsset, KnownAssets
 from sinks.lance.live_rows import NOTHING_SHOWN, LiveNames
-from sinks.lance.moments import MomentTable, moments_table
+from sinks.lance.moments import MomentTable
 from sinks.lance.shown_column import SHOWN
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable
+from sinks.ledger.ledger_table import LedgerTable
 from sinks.location import Location, Place
 from sinks.schema import SPACE_SCHEMA, stored_rows
 from sinks.storage.files import files_at
 from sinks.tables import memory
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import ADDRESS, LanceTables
+from sinks.tables.names import ASSETS, SEGMENTS, SPACES, moments_table
 from sinks.tables.stored_ids import StoredIds
 from sinks.tables.vector_index import policy_of
 from sinks.tables.version_lease import LEASE_S, admit_readers, await_readers
@@ -32,8 +33,6 @@ from stream.clock import Clock
 from stream.events.annotations import Annotations, Space
 
 _log = logging.getLogger(__name__)
-
-ASSETS, SPACES = "assets", "spaces"
 
 ENDED_AT_ONCE = 300
 """After a long pause the retention of a whole day's assets may be over: a commit that ends all takes minutes."""

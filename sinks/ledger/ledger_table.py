@@ -2,10 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LEDGER_VERSIONS, RECEIPT_SCHEMA, LedgerEntry, receipt_rows, under_watermark
@@ -13,13 +11,11 @@ from sinks.assets.tombstones import Retirement
 from sinks.filters import one_of, void_rows
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import ADDRESS, LanceTables
-
-SEGMENTS = "segments"
+from sinks.tables.names import SEGMENTS
 
 _INDEXES = Indexes(keyed=("segment_id", "asset_key"))
 _ENTRY = tuple(name for name in RECEIPT_SCHEMA.names if name != "stage_digests")
 _MARKS_AT_ONCE = 100
-_LAST_ROWS = 256
 _NOTHING = "false"
 _MOST_LYING = 16_384
 _TOGETHER = 1_000
@@ -169,18 +165,6 @@ class LedgerTable:
             if field.name not in known:
                 rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
         return rows.select(schema.names)
-
-
-def newest_done_ms(table: Any | None) -> int | None:
-    """When an entry of the Lance table `SEGMENTS` was last written; None where there is none. Joining files keeps the
-    order of rows, so it is among the last.
-    """
-    if table is None:
-        return None
-    before = max(0, table.count_rows() - _LAST_ROWS)
-    rows = table.scanner(columns=["done_at_ms"], offset=before, limit=_LAST_ROWS).to_table()
-    newest: int | None = pc.max(rows["done_at_ms"]).as_py()
-    return newest
 
 
 def void_clauses(retired: Mapping[str, Retirement]) -> list[str]:

@@ -2,13 +2,11 @@
 
 from sinks.delta.store import DeltaStore
 from sinks.filters import one_of
-from sinks.lance.moments import moments_table
-from sinks.lance.store import SPACES
 from sinks.layout import Layout
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Place
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import SEGMENTS, SPACES, moments_table
 from sinks.writer import delta_writer, index_writer, writing
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from sinks.layout import Layout
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Location, Place
 from sinks.storage.files import files_at
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import SEGMENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import pyarrow as pa
 from sinks.delta.store import DeltaStore
 from sinks.lance.store import LanceIndex
 from sinks.layout import Layout
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Location, Place
+from sinks.tables.names import SEGMENTS
 from sinks.writer import Writer, epoch_of
 from stream.clock import SystemClock
 from stream.events.annotations import Space

@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 from sinks.assets.tombstones import NOTHING_RETIRED, Retirement
 from sinks.dead_letters import DEAD_LETTERS_TABLE
 from sinks.delta.store import DeltaStore
-from sinks.lance.store import ASSETS
 from sinks.layout import Layout
 from sinks.location import Place
 from sinks.query.snapshots import SharedCaches, Snapshots
 from sinks.query.store_reader import StoreReader
 from sinks.store_errors import guarded_both
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS
 from stream.events.asset import ContentRetired
 from stream.events.base import Event
 from stream.events.ids import digest

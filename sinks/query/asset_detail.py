@@ -7,11 +7,10 @@ from typing import Any
 import pyarrow as pa
 
 from sinks.assets.lifecycle import AssetState
-from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.query.catalogue import AssetView, LiveAsset, asset_view
 from sinks.query.filters import Scope, status_where
 from sinks.query.store_reader import StoreReader
+from sinks.tables.names import ASSETS, SEGMENTS
 from stream.events.asset import Outcome, SourceVersion
 from stream.events.ids import AssetVersion
 

@@ -13,13 +13,12 @@ import pyarrow.compute as pc
 
 from sinks.filters import literal, one_of
 from sinks.lance.shown_column import SHOWN, shown_row
-from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS, newest_done_ms
 from sinks.location import Place
 from sinks.query.filters import Filters, Scope, assets_where, status_where
 from sinks.query.living_rows import LivingRows
 from sinks.query.snapshots import Snapshots, chunks
 from sinks.query.store_reader import StoreReader
+from sinks.tables.names import ASSETS, SEGMENTS
 from stream.events.asset import AssetStatus
 from stream.events.ids import AssetVersion, asset_key
 from stream.events.timecode import SourceTimecode
@@ -29,6 +28,7 @@ _LIVE_COLUMNS = tuple(
 )
 _TIMES = ("published_ms", "version_ms")
 _PAGE = 5000
+_LAST_ROWS = 256
 UNDER_WAY = AssetStatus.PLANNED
 
 
@@ -213,7 +213,7 @@ class Catalogue:
         if any(one is not other for one, other in zip(of, tables, strict=True)):
             rows = _dated_of(shard, where=f"status = '{AssetStatus.PLANNED}'", columns=[])
             pending = (None, 0) if rows is None else (pc.min(rows["published_ms"]).as_py(), rows.num_rows)
-            found = IndexFreshness(newest_done_ms(tables[1]), *pending)
+            found = IndexFreshness(_newest_done_ms(tables[1]), *pending)
             self._fresh[shard] = tables, found
         return found
 
@@ -372,3 +372,15 @@ def asset_view(row: Mapping[str, Any]) -> AssetView:
 def _ranges(text: str | None) -> tuple[tuple[int, int], ...]:
     """Of a JSON list; an older index has none of what is damaged."""
     return tuple((start, end) for start, end in json.loads(text or "[]"))
+
+
+def _newest_done_ms(ledger: Any | None) -> int | None:
+    """When an entry was last written; None where there is none. Joining files keeps the order of rows, so it is among
+    the last.
+    """
+    if ledger is None:
+        return None
+    before = max(0, ledger.count_rows() - _LAST_ROWS)
+    rows = ledger.scanner(columns=["done_at_ms"], offset=before, limit=_LAST_ROWS).to_table()
+    newest: int | None = pc.max(rows["done_at_ms"]).as_py()
+    return newest

@@ -8,12 +8,12 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Place
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.newest_epochs import DONE, NewestEpochs
 from sinks.query.store_reader import StoreReader
+from sinks.tables.names import SEGMENTS
 
 _CELL = ("content_key", "space", "segment")
 

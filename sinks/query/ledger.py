@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sinks.delta.store import DeltaStore
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.location import Location, Place
 from sinks.query.all_shards import AllShards
 from sinks.store_errors import guarded
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import SEGMENTS
 from stream.events.asset import Outcome
 from stream.events.ids import AssetVersion, Order
 

@@ -12,8 +12,6 @@ import numpy as np
 
 from sinks.filters import one_of
 from sinks.lance.hit_column import HIT, HIT_COLUMNS, hit_of
-from sinks.lance.moments import moments_table
-from sinks.lance.store import ASSETS, SPACES
 from sinks.location import Place
 from sinks.query.asset_detail import AssetDetail, asset_detail, live_source
 from sinks.query.catalogue import Catalogue, LiveAsset
@@ -24,6 +22,7 @@ from sinks.query.sharded_version import Version
 from sinks.query.snapshots import chunks
 from sinks.query.store_reader import StoreReader
 from sinks.schema import VECTORS
+from sinks.tables.names import ASSETS, SPACES, moments_table
 from stream.events.annotations import Space
 from stream.events.asset import SourceVersion
 from stream.events.timecode import SourceTimecode

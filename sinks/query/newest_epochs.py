@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.query.snapshots import Snapshots
 from sinks.query.store_reader import StoreReader
+from sinks.tables.names import SEGMENTS
 from stream.events.asset import Outcome
 
 _COLUMNS = ("space", "epoch_ms")

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sinks.lance.moments import moments_table
 from sinks.location import Place
 from sinks.query.filters import VISIBLE
 from sinks.query.moments import stored_spaces
 from sinks.query.rankings import Candidate, SpaceVersion
 from sinks.query.store_reader import StoreReader
 from sinks.schema import VECTORS
+from sinks.tables.names import moments_table
 from sinks.tables.vector_index import extent_of
 from stream.events.annotations import Space
 

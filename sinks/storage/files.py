@@ -7,8 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock
-
 from sinks.location import Location
 from sinks.storage.objects import Objects
 from stream.files import make_folder, replace_file
@@ -66,6 +64,8 @@ class DirectoryFiles:
         replace_file(self._directory / name, content)
 
     def create(self, name: str, content: str) -> bool:
+        from filelock import FileLock
+
         make_folder(self._directory)
         # Locked: nothing replaces a file on the condition that there is none, whole or not at all.
         with FileLock(self._directory / f"{name.removesuffix('.json')}.lock"):

@@ -2,7 +2,6 @@
 environment as the stores' libraries.
 """
 
-import configparser
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -196,6 +195,8 @@ def _profile(location: Location) -> dict[str, str]:
     """Keys of the AWS profile, where the environment has none: the stores' libraries look there too."""
     if location.scheme != "s3" or "AWS_ACCESS_KEY_ID" in os.environ:
         return {}
+    import configparser
+
     path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws" / "credentials")
     # A `%` in a key refers to nothing.
     known = configparser.ConfigParser(interpolation=None)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Collection, Iterable
+from hashlib import shake_256
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 _BITS_AN_ID = 12
 _POSITIONS = 6
 _LEAST_IDS = 65_536
-_MIXERS = np.random.default_rng(18).integers(1 << 62, size=64, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+# Odd numbers without a pattern. NumPy's generators would be loaded for nothing else.
+_MIXERS = np.frombuffer(shake_256(b"mixers of ids").digest(64 * 8), np.uint64) | np.uint64(1)
 _WORD = 8
 
 Words = NDArray[np.uint64]

@@ -25,8 +25,10 @@ SEND_TIMEOUT_S = 10.0
 NONSENSE = "it sent an invalid message"
 _MAX_CPU_S = 6 * 3600
 """The hard CPU limit, whatever one request allows."""
+# Nothing is collected before the child has `loaded`.
 _BOOT = """
-import importlib, json, sys
+import gc, importlib, json, sys
+gc.disable()
 sys.path[:] = json.loads(sys.argv[1])
 importlib.import_module(sys.argv[2]).main(*map(int, sys.argv[3:]))
 """
@@ -51,7 +53,8 @@ class ChildSlow(Exception):
 
 class Child:
     """A fresh interpreter that runs `main` of a module, with sockets and descriptors as its arguments. It ends with the
-    thread that starts it (`confinement.die_with`). `held` says which measures the kernel enforces.
+    thread that starts it (`confinement.die_with`). `held` says which measures the kernel enforces. `main` calls
+    `loading.loaded` before it says that it is ready.
 
     `passed`: open descriptors that the child gets, between its connection and its lifeline; the caller closes its own.
     Raises `OSError` where the system has no process, memory or descriptor for it; then nothing stays behind.

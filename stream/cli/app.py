@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stream.children.loading import before_exit, begin_loading
 from stream.cli.command_table import CommandEntry, group_of
 from stream.cli.context import make_context
 from stream.cli.execution import finished
@@ -124,6 +125,7 @@ def main() -> None:
     """CommandEntry point. Exit codes: 0 done, 1 some asset or check failed, 2 cannot run, 3 a defect of rushes, 130
     interrupted, 141 the reader of the output has closed it.
     """
+    begin_loading()
     # Torch reads this when it loads: idle threads then sleep and do not spin, because decode children share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if PARQUET in sys.argv:
@@ -132,7 +134,9 @@ def main() -> None:
     # Completions must print only what the shell expects, so typer answers alone.
     if "_RUSHES_COMPLETE" in os.environ:  # the shell asks for completions
         app()
-    sys.exit(finished(app, sys.argv[1:]))
+    code = finished(app, sys.argv[1:])
+    before_exit()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.children.confinement import Rights, confine, die_with, die_with_lifeline
+from stream.children.loading import loaded
 from stream.children.messages import REPORT_EVERY_S, Messages
 from stream.clock import SystemClock
 from stream.errors import BadMedia, BadRequest, StageError
@@ -52,6 +53,7 @@ def main(control_fd: int, lifeline_fd: int) -> None:
     tempfile.tempdir = str(folder / SCRATCH)
     held = confine(rights)
     threading.Thread(target=die_with_lifeline, args=(lifeline_fd,), daemon=True).start()
+    loaded()
     messages.send({"kind": "ready", "held": held})
     _Child(messages, operators, folder).serve()
 

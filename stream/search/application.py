@@ -3,12 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from models.protocol import Calibration
-from sinks.dead_letters import DeadLetterFilter, DeadLetters, StoredDeadLetter
 from sinks.query.asset_detail import AssetDetail
 from sinks.query.catalogue import AssetView, LiveAsset, PendingAssets
 from sinks.query.facets import all_facets, counted
@@ -30,6 +29,9 @@ from stream.search.request import Grouping, MomentRef, PictureFile, PictureVecto
 from stream.search.retrieval import Match, Probe, best_matches
 from stream.search.shots import Shot, ShotHit, group_into_shots
 from stream.search.spaces import Spaces
+
+if TYPE_CHECKING:
+    from sinks.dead_letters import DeadLetterFilter, StoredDeadLetter
 
 _MOMENTS_A_SHOT = 5
 """One shot may hold many hits, so the search goes this many times deeper than the limit before it joins them."""
@@ -134,8 +136,10 @@ class Search:
         hits = self._hits(space_found, self._grouped(space_found, chosen, request), None, thumbnails=False)
         return Selection(hits, tuple(name for name in names if name not in found))
 
-    def dead_letters(self, wanted: DeadLetterFilter, limit: int, *, oldest: bool = False) -> list[StoredDeadLetter]:
+    def dead_letters(self, wanted: "DeadLetterFilter", limit: int, *, oldest: bool = False) -> "list[StoredDeadLetter]":
         """The newest or the oldest first, metadata only. Raises `Unavailable` where their store cannot be read."""
+        from sinks.dead_letters import DeadLetters
+
         return DeadLetters(self._index_dir).listed(wanted, limit, oldest=oldest)
 
     def state(self, space: str | None) -> tuple[str, str]:

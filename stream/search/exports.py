@@ -9,7 +9,6 @@ from typing import Any
 from unicodedata import normalize
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stream.errors import printable
 from stream.events.timecode import SourceTimecode
@@ -90,6 +89,8 @@ def to_json_lines(hits: Sequence[Hit]) -> str:
 
 def to_parquet(hits: Sequence[Hit]) -> bytes:
     """A Parquet file with the columns of `to_csv`, typed, tags and labels as lists."""
+    import pyarrow.parquet as pq
+
     rows = [hit.as_json() | {"rank": rank} for rank, hit in enumerate(hits, 1)]
     table = pa.Table.from_pylist([{name: row[name] for name in CSV_COLUMNS} for row in rows], schema=_PARQUET)
     sink = io.BytesIO()

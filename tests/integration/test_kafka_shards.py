@@ -11,8 +11,8 @@ from benchmarks import shards
 from benchmarks.shards import IN, OUT, PARTITIONS, SHARDS, Trial, fill
 from benchmarks.testbed.store_stream import MOMENTS_A_CELL, SPACE
 from benchmarks.testbed.waiting import wait_for
-from sinks.lance.moments import moments_table
 from sinks.layout import Layout
+from sinks.tables.names import moments_table
 from stream.broker.contract import TopicSpec
 from stream.broker.kafka.broker import KafkaBroker
 from stream.broker.kafka.client import KafkaSettings

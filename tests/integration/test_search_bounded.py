@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.query import facets, newest_epochs
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters, assets_where, status_where
@@ -16,6 +14,7 @@ from sinks.query.moments import MomentIndex
 from sinks.query.newest_epochs import NewestEpochs
 from sinks.query.store_reader import StoreReader
 from sinks.sharded.sink import sink_at
+from sinks.tables.names import ASSETS, SEGMENTS
 from stream.clock import ManualClock
 from stream.events.base import Event
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, asset_deleted, events, planned, ref

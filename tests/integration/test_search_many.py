@@ -9,11 +9,10 @@ from benchmarks.testbed.search_fill import Footage
 from benchmarks.testbed.store_stream import SPACE
 from sinks.filters import one_of
 from sinks.lance.hit_column import HIT
-from sinks.lance.moments import moments_table
-from sinks.lance.store import ASSETS
 from sinks.query.filters import EVERYTHING, Filters, Scope
 from sinks.query.moments import MomentIndex
 from sinks.query.rankings import EXACT_ROWS, SHOWN_AT_ONCE
+from sinks.tables.names import ASSETS, moments_table
 from stream.search.retrieval import Probe, matches_from
 
 FOOTAGE = Footage(2 * EXACT_ROWS)

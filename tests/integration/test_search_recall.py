@@ -8,12 +8,11 @@ import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sinks.lance.moments import moments_table
-from sinks.lance.store import SPACES
 from sinks.layout import Layout
 from sinks.query.rankings import EXACT_ROWS, Candidate
 from sinks.query.recall import RecallSampler, found_share, recall_of
 from sinks.schema import SPACE_SCHEMA
+from sinks.tables.names import SPACES, moments_table
 from sinks.tables.vector_index import VectorIndexPolicy, extent_of, tend
 from stream.clock import ManualClock
 from stream.events.annotations import Space

@@ -12,12 +12,11 @@ import pytest
 from lancedb.index import Bitmap, LabelList
 
 from sinks.lance.hit_column import HIT
-from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
 from sinks.query.filters import LIVE_COLUMNS, Filters, Scope
 from sinks.query.moments import MomentIndex, StoredMoment
 from sinks.query.rankings import Candidate, SpaceVersion, Vector
+from sinks.tables.names import ASSETS, moments_table
 from stream.clock import ManualClock
 from stream.events.annotations import Annotations
 from stream.events.asset import AssetRef

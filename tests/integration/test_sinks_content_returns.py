@@ -18,13 +18,12 @@ import pytest
 
 from benchmarks.testbed.table_readers import READERS, counted
 from sinks.delta.sink import DeltaSink
-from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.maintenance.verify import verify
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.moments import MomentIndex
+from sinks.tables.names import SEGMENTS, moments_table
 from stream.clock import ManualClock
 from stream.events.annotations import Space
 from stream.events.asset import AssetRef, ContentRetired

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS
 from stream.clock import ManualClock
 from stream.events.base import Event
 from tests.support.annotations import (

@@ -12,8 +12,8 @@ import pytest
 from lance.file import LanceFileReader
 
 from sinks import REGISTRY
-from sinks.lance.moments import moments_table
 from sinks.protocol import Sink
+from sinks.tables.names import moments_table
 from stream.events.base import Event
 from tests.support.annotations import SPACE, annotations, asset_deleted, events, key_of, planned, ref
 from tests.support.sinks import build, rows_of

@@ -7,14 +7,13 @@ import pytest
 
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.query.ledger import LanceLedger
 from sinks.query.moments import MomentIndex
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS, SEGMENTS
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, AssetPublished, AssetStatus, ContentRetired, SegmentProgressed
 from stream.events.base import Event

@@ -9,9 +9,10 @@ import pytest
 from sinks.assets.fold import SpaceCell
 from sinks.assets.ledger_entries import LedgerEntry
 from sinks.assets.tombstones import Retirement
-from sinks.ledger.ledger_table import SEGMENTS, LedgerTable, void_clauses
+from sinks.ledger.ledger_table import LedgerTable, void_clauses
 from sinks.ledger.watermark_table import WatermarkTable
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import SEGMENTS
 from stream.events.ids import asset_key
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, key_of, ref, segment_failed, version
 

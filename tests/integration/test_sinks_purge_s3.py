@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from sinks import REGISTRY
-from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
 from sinks.location import Location
 from sinks.query.moments import MomentIndex
 from sinks.storage.objects import Objects
+from sinks.tables.names import moments_table
 from tests.integration.test_sinks_erased import CELLS, MOMENTS, codes_in, found_in, published, secrets_of
 from tests.support.annotations import SPACE, asset_deleted, ref
 from tests.support.sinks import build, rows_of

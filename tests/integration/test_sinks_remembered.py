@@ -7,8 +7,7 @@ from typing import Any
 from sinks.compaction_policy import CadencePolicy
 from sinks.lance.known_assets import NOTHING_STORED, KnownAsset, KnownAssets
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
+from sinks.tables.names import ASSETS, SEGMENTS
 from stream.clock import ManualClock
 from stream.events.base import Event, Payload
 from stream.events.ids import asset_key

@@ -10,9 +10,9 @@ from sinks.compaction_policy import CadencePolicy
 from sinks.lance import store
 from sinks.lance.asset_rows import ASSET_SCHEMA
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
 from sinks.tables.indexes import Indexes
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS
 from stream.clock import ManualClock
 from stream.events.asset import AssetChanged, ContentRetired
 from stream.events.base import Event, Payload

@@ -12,14 +12,13 @@ import pytest
 from benchmarks.testbed.waiting import wait_for
 from sinks.lance.hit_column import hits_of
 from sinks.lance.live_rows import LIVE_FIELDS
-from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
 from sinks.location import Location
 from sinks.query.catalogue import Catalogue
 from sinks.query.filters import Filters
 from sinks.tables import upkeep
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS, moments_table
 from sinks.tables.upkeep_policy import UpkeepPolicy
 from stream.clock import ManualClock
 from stream.events.base import Event

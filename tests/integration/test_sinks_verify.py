@@ -9,16 +9,14 @@ import pytest
 
 from sinks.assets.fold import SpaceCell
 from sinks.delta.sink import DeltaSink
-from sinks.lance.moments import moments_table
 from sinks.lance.sink import LanceSink
-from sinks.lance.store import ASSETS
-from sinks.ledger.ledger_table import SEGMENTS
 from sinks.maintenance.drop_space import drop_space
 from sinks.maintenance.repair import Target, repair
 from sinks.maintenance.verify import portions, verify
 from sinks.query.catalogue import Catalogue
 from sinks.query.moments import MomentIndex
 from sinks.tables.lance_tables import LanceTables
+from sinks.tables.names import ASSETS, SEGMENTS, moments_table
 from stream.clock import ManualClock
 from stream.events.ids import asset_key
 from tests.support.annotations import OTHER_SPACE, SPACE, annotations, events, planned, ref

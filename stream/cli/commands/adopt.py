@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.clock import Clock, SystemClock
 from stream.errors import Fatal
 from stream.pipelines.settings import Settings

@@ -7,11 +7,11 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.commands.spaces import chosen_space
 from stream.cli.context import Context
 from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.rendering.live import STYLES, reason
 from stream.cli.rendering.overview import status_on_cluster
 from stream.cli.rendering.sanitize import shown

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from stream.cli.commands.ingest import file_settings, stop_on_signals
+from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.webhooks import WebhookNetwork, WebhookSecret, WebhookSecretFile, webhook_settings
 from stream.cli.rendering.live import STYLES
 from stream.cli.rendering.sanitize import shown

@@ -9,12 +9,13 @@ import typer
 from rich import box
 from rich.table import Table
 
-from stream.cli.commands.ingest import file_settings, ingesting, refuse_what_workers_decide, report
+from stream.cli.commands.ingest import ingesting, refuse_what_workers_decide, report
 from stream.cli.context import Context, DeploymentCommand, UsageProblem
 from stream.cli.options.bounds import MAX_ROWS
 from stream.cli.options.chosen_models import remembered_models
 from stream.cli.options.roots import Roots, remembered_roots, require_buckets
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.times import moment_ms
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown

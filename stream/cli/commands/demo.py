@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from stream.cli.commands.assets import moments_table
-from stream.cli.commands.ingest import file_settings, ingesting, published, report
+from stream.cli.commands.ingest import ingesting, published, report
 from stream.cli.commands.spaces import chosen_space
 from stream.cli.commands.weights import fetch
 from stream.cli.context import Context
 from stream.cli.options.roots import Roots, remember_roots
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.uris import roots_of
 from stream.cli.rendering.search_results import freshness_line, result_table
 from stream.cli.rendering.waits import waiting

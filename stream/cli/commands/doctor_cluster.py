@@ -5,10 +5,10 @@ and change nothing.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context, explain
 from stream.cli.options.partitions import Partitions
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.rendering.checks import Check
 from stream.clock import SystemClock
 from stream.errors import StageError

@@ -14,10 +14,12 @@ from decoders.sources.uris import describe
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.bounds import DAY_S
 from stream.cli.options.chosen_models import remember_models
+from stream.cli.options.labels import parse_labels
 from stream.cli.options.left_out import LeftOut
 from stream.cli.options.roots import Roots, remember_roots
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster, opened
-from stream.cli.options.shards import ShardCounts, as_stored
+from stream.cli.options.shards import ShardCounts
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.uris import expand
 from stream.cli.options.workers import (
     EVERYTHING,
@@ -291,17 +293,6 @@ def as_json(change: AssetChanged) -> dict[str, Any]:
     }
 
 
-def parse_labels(pairs: Sequence[str]) -> dict[str, str]:
-    """`k=v` pairs. Raises `UsageProblem` for anything else."""
-    labels = {}
-    for pair in pairs:
-        key, found, value = pair.partition("=")
-        if not found or not key:
-            raise UsageProblem(f"--label {pair!r} is not k=v")
-        labels[key] = value
-    return labels
-
-
 def parse_profile(name: str) -> Profile:
     if name == "fast":
         return "fast"
@@ -314,19 +305,3 @@ def parse_lane(name: str) -> Lane:
     if name not in LANES:
         raise UsageProblem(f"--lane {name!r}: choose interactive or batch")
     return name
-
-
-def file_settings(shared: Context) -> Settings:
-    """The settings for commands without run options. The stores are divided as they are found."""
-    return as_stored(
-        Settings(
-            state_dir=shared.state_dir,
-            cache_dir=shared.cache_dir,
-            require_sandbox=shared.require_sandbox,
-            deployment=shared.deployment,
-            index=shared.index,
-            parquet=shared.parquet,
-            uploads=shared.uploads,
-            audit=None if shared.audit is None else shared.audit.path(),
-        )
-    )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context, DeploymentCommand, UsageProblem
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.sessions import ClientProperties, Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.rendering.sanitize import shown
 
 if TYPE_CHECKING:

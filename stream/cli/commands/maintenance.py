@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from stream.cli.commands.ingest import file_settings, ingesting
+from stream.cli.commands.ingest import ingesting
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.roots import forget_roots
 from stream.cli.options.sessions import BrokerUri, ClientProperties, Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.uris import asset_ids, lies_under, spelled
 from stream.clock import SystemClock
 from stream.errors import BadMedia

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.commands.ingest import file_settings, stop_on_signals
+from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.bounds import LAST_TIME_MS, MAX_ROWS, YEAR_S
 from stream.cli.options.partitions import PartitionCounts, Partitions
 from stream.cli.options.roots import require_buckets
 from stream.cli.options.sessions import ClientProperties, Cluster
 from stream.cli.options.shards import ShardCounts
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.workers import (
     EVERYTHING,
     Captioner,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli.commands.ingest import file_settings, parse_labels
 from stream.cli.commands.spaces import as_usage, say_unreadable_choice
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.labels import parse_labels
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.rendering.contact_sheet import contact_sheet
 from stream.cli.rendering.output import write_file
 from stream.cli.rendering.player import play

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from stream.audit.files import OF_SERVICE
-from stream.cli.commands.ingest import file_settings, stop_on_signals
+from stream.cli.commands.ingest import stop_on_signals
 from stream.cli.context import Context, UsageProblem
 from stream.cli.options.access_store import AccessBroker, access_store, known_tenants
 from stream.cli.options.background import background_of
@@ -19,6 +19,7 @@ from stream.cli.options.jobs import ObjectsOption, job_settings
 from stream.cli.options.proxies import ProxyOption, proxies_of
 from stream.cli.options.roots import remembered_roots, require_buckets
 from stream.cli.options.sessions import ClientProperties
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.cli.rendering.sanitize import shown
 from stream.clock import SystemClock

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import typer
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context
 from stream.cli.options.chosen_models import remembered_models
 from stream.cli.options.roots import remembered_roots, require_buckets
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.options.workers import PrivateNetwork, RootsOption, Schemes, WorkerOptions
 from stream.clock import SystemClock
 

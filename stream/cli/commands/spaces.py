@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.stored_settings import file_settings
 from stream.events.annotations import Space
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from sinks.layout import MAX_SHARDS
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.stored_settings import file_settings
 from stream.pipelines.stages import INDEX, PARQUET
 from stream.runtime.temporary_folders import own_scratch
 

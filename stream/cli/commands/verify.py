@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from stream.cli.commands.ingest import file_settings
 from stream.cli.context import Context, UsageProblem
+from stream.cli.options.stored_settings import file_settings
 from stream.runtime.temporary_folders import own_scratch
 
 

@@ -99,7 +99,7 @@ def job_settings(
         place = None if objects is None else Location.of(objects)
     except Fatal as error:
         raise UsageProblem(f"--objects: {error.message}") from None
-    from stream.cli.commands.ingest import file_settings
+    from stream.cli.options.stored_settings import file_settings
 
     index = file_settings(shared).index_dir
     made = JobSettings.under(shared.state_dir, place, shared.cache_dir)

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from stream.cli.commands.ingest import as_json, file_settings
+from stream.cli.commands.ingest import as_json
 from stream.cli.context import Context
 from stream.cli.options.sessions import Cluster
+from stream.cli.options.stored_settings import file_settings
 from stream.cli.rendering.live import closing_table
 from stream.cli.rendering.tables import plain_table
 from stream.clock import SystemClock
