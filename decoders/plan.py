@@ -9,6 +9,8 @@ from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS
 
 MAX_SPAN_NS = 120 * SECOND_NS
 MAX_COST_CPU_S = 30.0
+LEAST_CELLS = 2
+"""Cells of a span that is cut so that more children have work: each span decodes its run-in."""
 CPU_S_PER_PIXEL = 2.1e-9
 """H.264 at 1080p: 275 frames a CPU-second, plus the two scaled pictures."""
 # CPU time of each codec's decoder in proportion to that of H.264.
@@ -25,15 +27,20 @@ def plan_spans(
     max_span_ns: int = MAX_SPAN_NS,
     max_cost_cpu_s: float = MAX_COST_CPU_S,
     profile: str = "full",
+    idle: int = 1,
 ) -> list[range]:
-    """Spans of consecutive wanted cells: ascending, disjoint, and together exactly the wanted cells.
+    """Spans of consecutive wanted cells: ascending, disjoint, and together exactly the wanted cells. `idle`: how many
+    children have no work. A short film is cut so that each gets some.
 
     A stretch is one span where its source can only be read from the beginning (several runs, MPEG-PS). A GOP that is
     longer than the limits is also one span. A cut would decode the same beginning for every span.
     """
     limit = max(1, min(max_span_ns // SEGMENT_NS, int(max_cost_cpu_s / cell_cost_cpu_s(media, profile))))
+    stretches = _stretches(wanted_segments)
+    if idle > 1:
+        limit = min(limit, max(LEAST_CELLS, -(-sum(map(len, stretches)) // idle)))
     spans: list[range] = []
-    for stretch in _stretches(wanted_segments):
+    for stretch in stretches:
         if not seekable(media):
             spans.append(stretch)
             continue

@@ -210,6 +210,8 @@ class Understanding:
                 max_span_ns=round(settings.max_span_s * SECOND_NS),
                 max_cost_cpu_s=settings.max_span_cost_cpu_s,
                 profile=profile,
+                # Elsewhere the children that will decode are other processes'.
+                idle=self.pool.idle if self._alone else 1,
             )
 
         ledger = CurrentLedger(

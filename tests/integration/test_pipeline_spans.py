@@ -24,7 +24,8 @@ from stream.events.grid import SECOND_NS
 from stream.pipelines.settings import ModelChoice, Settings
 from stream.search.retrieval import Probe, best_matches
 
-SPANS_S = (10.0, 40.0, 3600.0)
+CUTS = ((10.0, 1), (40.0, 1), (3600.0, 1), (3600.0, 3))
+"""The longest span (s), and how many children decode: a short film is cut for those that have no work."""
 SECONDS = 63
 
 
@@ -34,8 +35,8 @@ class Runs:
     rows: tuple[StoredRows, ...]
 
 
-def run(settings: Settings, clip: Path, *, span_s: float) -> StoredRows:
-    progress = run_events(replace(settings, max_span_s=span_s), [published(clip)])
+def run(settings: Settings, clip: Path, *, span_s: float, children: int = 1) -> StoredRows:
+    progress = run_events(replace(settings, max_span_s=span_s, decode_children=children), [published(clip)])
     assert last_change(progress, str(clip)).status is AssetStatus.READY
     return stored_rows(settings.state_dir)
 
@@ -48,17 +49,18 @@ def cuts_ns(rows: list[Row]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """The same clip in spans of 10 s, 40 s and all of it. Key frames lie off the grid of cells."""
+    """The same clip in spans of 10 s, 40 s, all of it, and shared by children. Key frames lie off the grid of cells."""
     root = tmp_path_factory.mktemp("spans")
     scenes = [7.0, 3.0, 9.48, 0.6, 12.0, 30.92]
     clip = write_clip(root / "clip.mp4", seconds=SECONDS, fps=25, gop=180, scenes=scenes)
     found = tuple(
-        run(light_settings(root / f"state-{span_s:.0f}", clip.path), clip.path, span_s=span_s) for span_s in SPANS_S
+        run(light_settings(root / f"state-{at}", clip.path), clip.path, span_s=span_s, children=children)
+        for at, (span_s, children) in enumerate(CUTS)
     )
     return Runs(clip, found)
 
 
-@pytest.mark.parametrize("other", range(1, len(SPANS_S)))
+@pytest.mark.parametrize("other", range(1, len(CUTS)))
 def test_spans_are_invisible(runs: Runs, other: int) -> None:
     assert_same_rows(runs.rows[other], runs.rows[0])
 

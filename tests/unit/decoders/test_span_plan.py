@@ -46,9 +46,10 @@ def keys(gop_s: float, seconds: float = 3600) -> list[int]:
     max_span_s=st.integers(1, 300),
     max_cost=st.floats(0.01, 100),
     profile=st.sampled_from(["full", "fast"]),
+    idle=st.integers(0, 20),
 )
 def test_spans_partition_the_wanted_cells(
-    wanted: set[int], gop_s: float, max_span_s: int, max_cost: float, profile: str
+    wanted: set[int], gop_s: float, max_span_s: int, max_cost: float, profile: str, idle: int
 ) -> None:
     source = media()
     found = plan_spans(
@@ -58,6 +59,7 @@ def test_spans_partition_the_wanted_cells(
         max_span_ns=max_span_s * SECOND_NS,
         max_cost_cpu_s=max_cost,
         profile=profile,
+        idle=idle,
     )
     assert [cell for span in found for cell in span] == sorted(wanted)
     assert all(len(span) > 0 for span in found)
@@ -89,6 +91,17 @@ def test_run_in_and_context_stay_below_a_tenth_at_short_gops() -> None:
     )
     context_ns = len(found) * SECOND_NS
     assert extra_ns + context_ns < 0.1 * media().duration_ns
+
+
+def test_a_short_film_is_cut_so_that_each_idle_child_has_some_of_it() -> None:
+    def planned(cells: int, idle: int) -> list[range]:
+        return plan_spans(media(), keys(2.0), range(cells), idle=idle)
+
+    assert planned(6, 1) == planned(6, 0) == [range(6)]
+    assert planned(6, 2) == [range(3), range(3, 6)]
+    assert planned(6, 16) == [range(2), range(2, 4), range(4, 6)]
+    assert planned(2, 16) == [range(2)]
+    assert planned(360, 2) == planned(360, 1)
 
 
 def test_what_can_only_be_read_from_its_beginning_is_one_span() -> None:
