@@ -7,8 +7,11 @@ covers whole.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from sinks.location import Location
 from sinks.tables.upkeep_policy import Fragment
 
+FOLDER = "_indices"
+"""Holds a folder for each part, which has its name."""
 _KINDS = {"BTree": "BTREE", "Bitmap": "BITMAP", "LabelList": "LABEL_LIST", "Inverted": "INVERTED"}
 """What Lance calls the kind of an index when it is asked, and what when one is made."""
 
@@ -78,6 +81,17 @@ def scalar_indexes(table: Any) -> dict[str, tuple[str, str]]:
     vectors = set(vector_columns(table))
     found = {index.name: (index.field_names[0], index.index_type) for index in table.describe_indices()}
     return {name: (column, _KINDS[kind]) for name, (column, kind) in found.items() if column not in vectors}
+
+
+def names(table: Any) -> set[str]:
+    """Of all parts that a version has."""
+    return {str(part.uuid) for index in table.describe_indices() for part in index.segments}
+
+
+def folders(table_at: Location) -> set[str]:
+    """Names of parts that lie in a directory, also of those that no version has; of an object store none."""
+    folder = None if table_at.path is None else table_at.path / FOLDER
+    return {path.name for path in folder.iterdir()} if folder is not None and folder.is_dir() else set()
 
 
 def vector_columns(table: Any) -> list[str]:

@@ -1,11 +1,12 @@
 """Joins fragments of a Lance table: small ones become one, and worn ones lose the rows that were deleted."""
 
 from collections.abc import Collection, Iterable
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from sinks.location import Location
 from sinks.storage.objects import Objects
-from sinks.tables import memory
+from sinks.tables import index_parts, memory
 from sinks.tables.row_changes import is_conflict
 
 if TYPE_CHECKING:
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 1_024
 """Of which memory holds several times as many: each with its picture and vectors."""
-
-
-def rows_of(table: Any, fragment_ids: Iterable[int]) -> int:
-    """How many rows fragments have that are there."""
-    found = (table.get_fragment(number) for number in fragment_ids)
-    return sum(item.count_rows() for item in found if item is not None)
 
 
 def join(table: Any, chosen: Collection[int], target_rows: int, deleted: float) -> None:
@@ -36,7 +31,7 @@ def join_beside(table: Any, table_at: Location, chosen: Collection[int], target_
     from lance.optimize import Compaction
 
     options = _options(table, chosen, target_rows, deleted)
-    before = _state(table, chosen)
+    before, parts = _state(table, chosen), index_parts.folders(table_at)
     made = [task.execute(table) for task in Compaction.plan(table, options).tasks]
     if made and _unchanged(table, before):
         try:
@@ -47,8 +42,10 @@ def join_beside(table: Any, table_at: Location, chosen: Collection[int], target_
                 raise
     table.checkout_latest()
     memory.give_back()
-    # Else they would lie there until nobody is at work.
-    _remove(table_at, [file.path for item in made for fragment in item.new_fragments for file in fragment.files])
+    if made:
+        # Else they would lie there until nobody is at work.
+        _remove(table_at, [file.path for item in made for fragment in item.new_fragments for file in fragment.files])
+        _remove_parts(table, table_at, parts)
     return not made
 
 
@@ -81,3 +78,12 @@ def _remove(table_at: Location, names: Iterable[str]) -> None:
             (table_at.path / "data" / name).unlink(missing_ok=True)
         else:
             Objects(table_at).remove(f"data/{name}")
+
+
+def _remove_parts(table: Any, table_at: Location, before: set[str]) -> None:
+    """Parts of indexes that were rewritten in vain: those that nobody names and that were not there before. In a
+    directory, whose writer is alone: on an object store they could be what another holder of the lease builds.
+    """
+    if table_at.path is not None:
+        for name in index_parts.folders(table_at) - before - index_parts.names(table):
+            rmtree(table_at.path / index_parts.FOLDER / name)

@@ -1,11 +1,11 @@
 """Upkeep of one Lance table by `pylance`: how large a fragment grows, which ones are joined, and when deleted rows go.
 
-Every commit may come beside it. One that changes rows would conflict with fragments that are being joined: for a few
-rows it waits (`exclusive`); where many are joined, it is they that are given up and joined the next time.
+Every commit may come beside it. One that changes rows would conflict with fragments that are being joined: where that
+takes short it waits (`exclusive`); where it takes long, it is they that are given up and joined the next time.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from sinks.location import Location
 from sinks.tables import index_parts, joining, memory, vector_index
-from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, Joining, UpkeepPolicy
+from sinks.tables.upkeep_policy import DEFAULT_POLICY, Fragment, UpkeepPolicy
 from sinks.tables.vector_index import VectorIndexPolicy
 
 VERSIONS_KEPT = timedelta(seconds=15)
@@ -25,7 +25,6 @@ version lists them all, so many versions slow commits down."""
 _CACHE_BYTES = 32 << 20
 _MANY_DELETED = 0.1
 _VALUES = 8_192
-_INDICES = "_indices"
 
 Exclusive = AbstractContextManager[Any]
 
@@ -54,11 +53,11 @@ def tend(
     """Do what is due, a small share of what was written since the last time."""
     table = _opened(table_at, shared)
     found = index_parts.fragments_of(table)
-    _join(table, table_at, exclusive, policy.joinings(found), policy)
+    _join(table, table_at, exclusive, found, policy)
     if policy.index_due(found):
         _grow_indexes(table, policy)
         # Those that have come together in a part, while it is small.
-        _join(table, table_at, exclusive, policy.joinings(index_parts.fragments_of(table)), policy)
+        _join(table, table_at, exclusive, index_parts.fragments_of(table), policy)
     # Last: what is joined before need not be rewritten.
     if any(vector_index.tend(table, vectors).values()):
         memory.give_back()
@@ -103,7 +102,7 @@ def drop_versions(table_at: Location, *, older_than: timedelta, unverified: bool
     """
     _opened(table_at).cleanup_old_versions(older_than=older_than, delete_unverified=unverified)
     if table_at.path is not None:
-        _remove_empty_folders(table_at.path / _INDICES)
+        _remove_empty_folders(table_at.path / index_parts.FOLDER)
 
 
 def _remove_empty_folders(parts: Path) -> None:
@@ -140,10 +139,13 @@ def _grow_indexes(table: Any, policy: UpkeepPolicy) -> None:
         index_parts.build(table, groups)
 
 
-def _join(table: Any, table_at: Location, exclusive: Exclusive, parts: Iterable[Joining], policy: UpkeepPolicy) -> None:
-    for part in parts:
+def _join(
+    table: Any, table_at: Location, exclusive: Exclusive, found: Sequence[Fragment], policy: UpkeepPolicy
+) -> None:
+    vectors = bool(index_parts.vector_columns(table))
+    for part in policy.joinings(found):
         table.checkout_latest()
-        if joining.rows_of(table, part.fragment_ids) > policy.exclusive_rows:
+        if policy.is_long(part, found, vectors=vectors):
             joining.join_beside(table, table_at, part.fragment_ids, part.target_rows, policy.deleted)
         else:
             # For each part by itself: a commit that changes rows waits for one and not for all.

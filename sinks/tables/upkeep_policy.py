@@ -47,6 +47,10 @@ class UpkeepPolicy:
     above it. Large ones are not joined: a row is indexed a few times however large the table is, and what is built or
     rewritten at once stays within bounds. A fragment is rewritten where a share `deleted` of it is gone, and
     `small_fragments` neighbours that are small are joined.
+
+    Commits that change rows wait for a join of at most `exclusive_rows`. A part of a vector index that covers only some
+    of them is rewritten whole: 1 to 2 s for 250,000 rows. So in a table with vectors they wait only where such parts
+    have at most `exclusive_part_rows`.
     """
 
     tail_fragments: int = 16
@@ -59,11 +63,18 @@ class UpkeepPolicy:
     deleted: float = 0.3
     small_fragments: int = 4
     exclusive_rows: int = 8_192
+    exclusive_part_rows: int = 32_768
 
     def joinings(self, fragments: Sequence[Fragment]) -> list[Joining]:
         """What is to be rewritten, before parts are built."""
         old = self._old([item for item in fragments if item.part is not None])
         return [*old, *self._tail([item for item in fragments if item.part is None], whole=self.index_due(fragments))]
+
+    def is_long(self, joining: Joining, fragments: Iterable[Fragment], *, vectors: bool) -> bool:
+        """Whether it takes so long that no commit is to wait for it, in a table with `vectors` or one without."""
+        parts = [part for part in parts_of(fragments) if any(item.fragment_id in joining.fragment_ids for item in part)]
+        chosen = [item for part in parts for item in part if item.fragment_id in joining.fragment_ids]
+        return _live(chosen) > self.exclusive_rows or (vectors and sum(map(_live, parts)) > self.exclusive_part_rows)
 
     def index_due(self, fragments: Iterable[Fragment]) -> bool:
         return sum(item.live for item in fragments if not item.covered) >= self.least_rows
