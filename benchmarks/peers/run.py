@@ -3,15 +3,15 @@
 Each in an environment and process of its own, from start to exit, in turns. Settings for two cores: plain and Daft two
 processes with one ONNX Runtime thread each; Ray two CPUs, one actor with two threads; rushes two decode children and
 two model threads. One decoder thread each, except Ray's reader in `full`, which has no such setting.
-    python -m benchmarks.peers.run [--quick | --whole]
+    python -m benchmarks.peers.run [--quick | --whole] [--clips N] [--only WORKLOAD]… [--without CONTENDER]…
 """
 
 import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.footage import footage_dir
@@ -19,9 +19,9 @@ from benchmarks.harness import MEMORY_KIND, Cost, Report
 from benchmarks.peers.contest import adopt_orphans, cost_of
 from benchmarks.peers.environments import python_of, tagger
 from benchmarks.peers.outputs import frames_of, in_common
-from benchmarks.peers.workloads import QUICK, REDUCED, WHOLE, Size, Workload, workloads
+from benchmarks.peers.workloads import NAMES, QUICK, REDUCED, WHOLE, Size, Workload, workloads
 
-PLAIN, DAFT, RAY = "plain script", "Daft", "Ray Data"
+PLAIN, DAFT, RAY, ALL = "plain script", "Daft", "Ray Data", "rushes, everything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ PEERS: Mapping[str, Peer] = {
 EVERYTHING = Peer("rushes_everything", None, "also: shots, moderation, vectors, by its own models")
 
 
-def measure(size: Size) -> Report:
+def measure(size: Size, only: Collection[str] = (), without: Collection[str] = ()) -> Report:
+    """`only` these workloads, or all; `without` these contenders."""
     model = tagger()
     pythons = {peer.module: _python(peer) for peer in (*PEERS.values(), EVERYTHING)}
     report = Report(
@@ -52,9 +53,11 @@ def measure(size: Size) -> Report:
     adopt_orphans()
     with tempfile.TemporaryDirectory(dir=footage_dir()) as folder:  # beside the footage, which is linked
         for number, work in enumerate(workloads(size, Path(folder))):
+            if only and work.name not in only:
+                continue
             costs: dict[str, Cost] = {}
             outs: dict[str, Path] = {}
-            for name, peer in _contenders(work):
+            for name, peer in _contenders(work, without):
                 out = outs[name] = Path(folder) / f"{number}-{peer.module}"
                 print(f"{work.facts}: {name} …", flush=True)
                 arguments = [work.profile, str(model), str(out), *map(str, work.files)]
@@ -65,10 +68,9 @@ def measure(size: Size) -> Report:
     return report
 
 
-def _contenders(work: Workload) -> Iterator[tuple[str, Peer]]:
-    yield from PEERS.items()
-    if work.everything:
-        yield "rushes, everything", EVERYTHING
+def _contenders(work: Workload, without: Collection[str] = ()) -> Iterator[tuple[str, Peer]]:
+    every = {**PEERS, **({ALL: EVERYTHING} if work.everything else {})}
+    yield from ((name, peer) for name, peer in every.items() if name not in without)
 
 
 def _python(peer: Peer) -> Path:
@@ -99,7 +101,7 @@ def _add(report: Report, work: Workload, costs: Mapping[str, Cost], outs: Mappin
             cost.peak_bytes / 2**20,
             "MiB",
             limit=MEMORY_KIND,
-            note=f"{cost.peak_bytes / costs[RAY].peak_bytes:.2f}x Ray Data",
+            note=f"{cost.peak_bytes / costs[RAY].peak_bytes:.2f}x Ray Data" if RAY in costs else "",
         )
 
 
@@ -108,8 +110,12 @@ def main() -> None:
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_true", help="20 s a film; keeps no figures")
     sizes.add_argument("--whole", action="store_true", help="30 minutes of each kind and 2,000 clips: an hour and more")
+    parser.add_argument("--clips", type=int, help="how many clips [6, 40 or 2,000]")
+    parser.add_argument("--only", action="append", default=[], choices=NAMES, help="a workload; repeatable")
+    parser.add_argument("--without", action="append", default=[], choices=(RAY, ALL), help="a contender to leave out")
     given = parser.parse_args()
-    report = measure(QUICK if given.quick else WHOLE if given.whole else REDUCED)
+    size = QUICK if given.quick else WHOLE if given.whole else REDUCED
+    report = measure(size if given.clips is None else replace(size, clips=given.clips), given.only, given.without)
     report.show()
     if not given.quick:
         report.write("peers_whole" if given.whole else "peers")

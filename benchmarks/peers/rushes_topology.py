@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.footage import cache
 from benchmarks.peers.task import CORES, Job
+from stream.children.loading import before_exit, begin_loading
 from stream.clock import SystemClock
 from stream.events.asset import AssetPublished
 from stream.events.base import Event
@@ -31,11 +32,13 @@ def settings_of(job: Job, models: ModelChoice = TAGS) -> Settings:
 
 
 def ingest(job: Job, models: ModelChoice = TAGS) -> None:
+    begin_loading()  # as the command line does
     clock = SystemClock()
     with Embedded(settings_of(job, models), clock) as run:
         data = [AssetPublished(uri=file, profile=job.profile) for file in job.files]
         run.publish(Event(item, "bench", "bench", item.identity(), clock.now_ms()) for item in data)
         finished = run.run(threading.Event(), lambda _progress, _paused: None)
+    before_exit()
     if not finished:
         raise SystemExit("some records were not acknowledged")
 

@@ -8,6 +8,14 @@ from pathlib import Path
 from benchmarks.footage import HD_FACTS, SHORT_S, hd_clip, hd_film
 
 FILMS = 4
+CLIPS = "clips"
+_CODECS = (("libx264", "H.264"), ("libx265", "H.265"))
+_GROUPS_S = (2, 10)
+NAMES = (
+    f"{_CODECS[0][1]}, 2 s, key frames",
+    *(f"{name}, {group_s} s" for _, name in _CODECS for group_s in _GROUPS_S),
+    CLIPS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,8 @@ class Workload:
 
 def workloads(size: Size, folder: Path) -> Iterator[Workload]:
     """Links to footage that is made once. Each is one asset of its own to everybody."""
-    for codec, name in (("libx264", "H.264"), ("libx265", "H.265")):
-        for group_s in (2, 10):
+    for codec, name in _CODECS:
+        for group_s in _GROUPS_S:
             files = tuple(_linked(hd_film(codec, group_s, size.film_s), folder / f"{codec}-{group_s}", FILMS))
             facts = f"{FILMS} files of {size.film_s} s, {name}, groups of {group_s} s"
             first = codec == "libx264" and group_s == 2
@@ -48,7 +56,7 @@ def workloads(size: Size, folder: Path) -> Iterator[Workload]:
                 yield Workload(f"{kind}, key frames", f"{facts}, key frames alone", "fast", files, FILMS * size.film_s)
     clips = tuple(_linked(hd_clip(SHORT_S), folder / "clips", size.clips))
     facts = f"{size.clips} clips of {SHORT_S} s, {HD_FACTS}"
-    yield Workload("clips", facts, "full", clips, SHORT_S * size.clips)
+    yield Workload(CLIPS, facts, "full", clips, SHORT_S * size.clips)
 
 
 def _linked(clip: Path, folder: Path, count: int) -> Iterator[Path]:
