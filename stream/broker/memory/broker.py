@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,17 +23,6 @@ class _Topic:
     logs: list[Log]
     groups: dict[str, list[Cursor]] = field(default_factory=dict)
     followers: list["MemoryFollower"] = field(default_factory=list)
-
-    def least_busy(self) -> int:
-        """The partition whose readers have the fewest records that are not acknowledged; of equal ones the emptiest."""
-        loads: list[tuple[int, int]] = [(0, 0)] * len(self.logs)
-        for cursors in self.groups.values():
-            of_owner: Counter[object] = Counter()
-            for cursor in cursors:
-                of_owner[cursor.owner] += cursor.unacked_records
-            for at, (cursor, (busy, own)) in enumerate(zip(cursors, loads, strict=True)):
-                loads[at] = busy + of_owner[cursor.owner], own + cursor.unacked_records
-        return loads.index(min(loads))
 
 
 class MemoryBroker:
@@ -157,6 +146,15 @@ class MemoryBroker:
             known.groups[group] = cursors
             self._groups.setdefault(group, Group(self._epochs)).add(topic, cursors)
 
+    def _least_busy(self, topic: _Topic) -> int:
+        """The partition whose readers have the fewest records that are not acknowledged; of equal ones the emptiest."""
+        loads: list[tuple[int, int]] = [(0, 0)] * len(topic.logs)
+        for group, cursors in topic.groups.items():
+            of_member = self._groups[group].unacked_records()
+            for at, (cursor, (busy, own)) in enumerate(zip(cursors, loads, strict=True)):
+                loads[at] = busy + of_member[cursor.owner], own + cursor.unacked_records
+        return loads.index(min(loads))
+
     def _quiescent(self) -> bool:
         groups = (cursors for topic in self._topics.values() for cursors in topic.groups.values())
         return not any(cursor.unacked_records for cursors in groups for cursor in cursors)
@@ -173,7 +171,7 @@ class MemoryBroker:
                     f"a record of {size} bytes is over the {known.spec.max_message_bytes} bytes of topic {topic!r}",
                     code="record_too_large",
                 )
-            partition = known.least_busy() if known.spec.in_any_order else partition_of(key, len(known.logs))
+            partition = self._least_busy(known) if known.spec.in_any_order else partition_of(key, len(known.logs))
             log = known.logs[partition]
             self._append_ms = max(self._append_ms, self._clock.now_ms())
             record = Record(topic, partition, log.end, key, value, dict(headers), self._append_ms)

@@ -1,5 +1,6 @@
 """A consumer group in memory: its members, and which member reads which cursor. The broker holds the locks."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -36,6 +37,13 @@ class Group(Generic[M]):
     def held(self, member: M) -> Sequence[Cursor]:
         """The cursors that the member reads; none for a member that left."""
         return self._held.get(member, ())
+
+    def unacked_records(self) -> Counter[object]:
+        """Of each member, of all topics; of None those that nobody reads."""
+        found: Counter[object] = Counter()
+        for cursor in self.cursors.values():
+            found[cursor.owner] += cursor.unacked_records
+        return found
 
     def join(self, member: M) -> None:
         self._held[member] = []

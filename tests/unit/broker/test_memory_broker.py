@@ -72,6 +72,17 @@ def test_where_order_does_not_count_the_member_with_least_gets_the_next_record()
     assert sent(2) == (1, 1)
 
 
+def test_what_a_member_has_of_other_topics_counts_too() -> None:
+    broker = MemoryBroker(ManualClock())
+    broker.ensure([TopicSpec("t", 2, in_any_order=True), TopicSpec("urgent", 2, in_any_order=True)])
+    members = [broker.consumer(["urgent", "t"], "g") for _ in range(2)]
+    producer = broker.producer()
+    producer.send("urgent", b"key", b"v", {})
+    busy, idle = sorted(members, key=lambda member: -len(member.poll(9, 0)))
+    producer.send("t", b"key", b"v", {})
+    assert [len(busy.poll(9, 0)), len(idle.poll(9, 0))] == [0, 1]
+
+
 def test_without_a_member_records_lie_evenly() -> None:
     broker = MemoryBroker(ManualClock())
     broker.ensure([TopicSpec("t", 4, in_any_order=True)])
