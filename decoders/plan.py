@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from decoders.ffmpeg.timeline import seekable
 from stream.events.asset import Media
@@ -10,7 +11,8 @@ from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS
 MAX_SPAN_NS = 120 * SECOND_NS
 MAX_COST_CPU_S = 30.0
 LEAST_CELLS = 2
-"""Cells of a span that is cut so that more children have work: each span decodes its run-in."""
+MOST_RUN_IN = 0.1
+"""Of a film, in a span that is cut so that children share it: each span decodes what leads to its first picture."""
 CPU_S_PER_PIXEL = 2.1e-9
 """H.264 at 1080p: 275 frames a CPU-second, plus the two scaled pictures."""
 # CPU time of each codec's decoder in proportion to that of H.264.
@@ -27,26 +29,34 @@ def plan_spans(
     max_span_ns: int = MAX_SPAN_NS,
     max_cost_cpu_s: float = MAX_COST_CPU_S,
     profile: str = "full",
-    idle: int = 1,
+    children: int = 1,
+    context_ns: int = CONTEXT_NS,
 ) -> list[range]:
-    """Spans of consecutive wanted cells: ascending, disjoint, and together exactly the wanted cells. `idle`: how many
-    children have no work. A short film is cut so that each gets some.
+    """Spans of consecutive wanted cells: ascending, disjoint, and together exactly the wanted cells. So many `children`
+    share a short film, where that costs little: no span of it has less than `LEAST_CELLS`. `context_ns`: what a span
+    needs before its first cell.
 
     A stretch is one span where its source can only be read from the beginning (several runs, MPEG-PS). A GOP that is
     longer than the limits is also one span. A cut would decode the same beginning for every span.
     """
+    wanted = sorted(set(wanted_segments))
+    keys = _KeyFrames(keyframes_ns, context_ns)
     limit = max(1, min(max_span_ns // SEGMENT_NS, int(max_cost_cpu_s / cell_cost_cpu_s(media, profile))))
-    stretches = _stretches(wanted_segments)
-    if idle > 1:
-        limit = min(limit, max(LEAST_CELLS, -(-sum(map(len, stretches)) // idle)))
+    shared = min(limit, max(LEAST_CELLS, -(-len(wanted) // max(1, children))))
+    found, parts = (_cut(media, keys, wanted, most) for most in (limit, shared))
+    more_ns = sum(map(keys.run_in_ns, parts)) - sum(map(keys.run_in_ns, found))
+    return parts if more_ns <= MOST_RUN_IN * len(wanted) * SEGMENT_NS else found
+
+
+def _cut(media: Media, keys: "_KeyFrames", wanted: Sequence[int], limit: int) -> list[range]:
     spans: list[range] = []
-    for stretch in stretches:
+    for stretch in _stretches(wanted):
         if not seekable(media):
             spans.append(stretch)
             continue
         start = stretch.start
         while start < stretch.stop:
-            end = _span_end(start, stretch.stop, limit, keyframes_ns)
+            end = _span_end(start, stretch.stop, limit, keys)
             spans.append(range(start, end))
             start = end
     return spans
@@ -62,9 +72,9 @@ def cell_cost_cpu_s(media: Media, profile: str) -> float:
     return max(1e-3, cost * (FAST_FACTOR if profile == "fast" else 1.0))
 
 
-def _stretches(segments: Iterable[int]) -> list[range]:
+def _stretches(segments: Sequence[int]) -> list[range]:
     found: list[range] = []
-    for segment in sorted(set(segments)):
+    for segment in segments:
         if found and found[-1].stop == segment:
             found[-1] = range(found[-1].start, segment + 1)
         else:
@@ -72,29 +82,36 @@ def _stretches(segments: Iterable[int]) -> list[range]:
     return found
 
 
-def _span_end(start: int, stop: int, limit: int, keyframes_ns: Sequence[int]) -> int:
+def _span_end(start: int, stop: int, limit: int, keys: "_KeyFrames") -> int:
     """The end in the last third of the allowed range after which the next span needs the shortest run-in."""
     latest = start + limit
     if latest >= stop:
         return stop
-    if not keyframes_ns:
+    if not keys.times_ns:
         return latest
     # Only the last third: spans that end earlier would be too short to be worth their run-in.
     candidates = range(max(start + 1, latest - limit // 3), latest + 1)
-    end = min(candidates, key=lambda cell: (_run_in_ns(cell, keyframes_ns), -cell))
+    end = min(candidates, key=lambda cell: (keys.run_in_ns(range(cell, stop)), -cell))
     # Without a key frame inside the span, the next span would decode this one again: extend to the next key frame.
-    if _key_before(end, keyframes_ns) > start * SEGMENT_NS:
+    if keys.before(end) > start * SEGMENT_NS:
         return end
-    while end < stop and _key_before(end, keyframes_ns) <= start * SEGMENT_NS:
+    while end < stop and keys.before(end) <= start * SEGMENT_NS:
         end += 1
     return end
 
 
-def _run_in_ns(cell: int, keyframes_ns: Sequence[int]) -> int:
-    return cell * SEGMENT_NS - CONTEXT_NS - _key_before(cell, keyframes_ns)
+@dataclass(frozen=True, slots=True)
+class _KeyFrames:
+    """Where decoding may begin, ascending, and what a span needs before its first cell."""
 
+    times_ns: Sequence[int]
+    context_ns: int
 
-def _key_before(cell: int, keyframes_ns: Sequence[int]) -> int:
-    """The time of the key frame where decoding starts for a span that begins with this cell."""
-    number = bisect_right(keyframes_ns, max(0, cell * SEGMENT_NS - CONTEXT_NS))
-    return keyframes_ns[number - 1] if number else 0
+    def before(self, cell: int) -> int:
+        """The time of the key frame where decoding starts for a span that begins with this cell."""
+        number = bisect_right(self.times_ns, max(0, cell * SEGMENT_NS - self.context_ns))
+        return self.times_ns[number - 1] if number else 0
+
+    def run_in_ns(self, span: range) -> int:
+        """What is decoded before the span's first cell."""
+        return span.start * SEGMENT_NS - self.before(span.start)

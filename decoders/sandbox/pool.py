@@ -113,12 +113,6 @@ class DecodePool:
             return sum(seat.child is not None and seat.child.ready for seat in self._idle)
 
     @property
-    def idle(self) -> int:
-        """How many children have no work, started or not."""
-        with self._free:
-            return len(self._idle)
-
-    @property
     def held(self) -> dict[str, bool]:
         """Which `confinement.MEASURES` hold for children on this machine; empty before the first child has started."""
         return dict(self._held)

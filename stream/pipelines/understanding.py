@@ -10,7 +10,7 @@ from stream.clock import Clock, SystemClock
 from stream.events.aim import Aim
 from stream.events.annotations import Annotations
 from stream.events.asset import Media, Outcome
-from stream.events.grid import SECOND_NS
+from stream.events.grid import CONTEXT_NS, SECOND_NS
 from stream.operators.caption import CaptionOperator
 from stream.operators.decode import DecodeOperator
 from stream.operators.notifications import BucketRule, NotificationOperator
@@ -201,6 +201,7 @@ class Understanding:
         from sinks.query.ledger import DeltaLedger, LanceLedger
 
         settings = self.settings
+        dense = settings.models.shots != NONE
 
         def spans(media: Media, keyframes_ns: Sequence[int], wanted: Sequence[int], profile: str) -> Sequence[range]:
             return plan_spans(
@@ -211,7 +212,8 @@ class Understanding:
                 max_cost_cpu_s=settings.max_span_cost_cpu_s,
                 profile=profile,
                 # Elsewhere the children that will decode are other processes'.
-                idle=self.pool.idle if self._alone else 1,
+                children=settings.decode_children if self._alone else 1,
+                context_ns=CONTEXT_NS if dense else 0,
             )
 
         ledger = CurrentLedger(
@@ -220,7 +222,6 @@ class Understanding:
             self.bundle,
             captioned=settings.models.captioned,
         )
-        dense = settings.models.shots != NONE
         return PlanOperator(self.pool, ledger, spans, self.pool.warm, aim=self.aim, dense=dense)
 
     def _decode(self) -> Stage:

@@ -46,10 +46,10 @@ def keys(gop_s: float, seconds: float = 3600) -> list[int]:
     max_span_s=st.integers(1, 300),
     max_cost=st.floats(0.01, 100),
     profile=st.sampled_from(["full", "fast"]),
-    idle=st.integers(0, 20),
+    children=st.integers(0, 20),
 )
 def test_spans_partition_the_wanted_cells(
-    wanted: set[int], gop_s: float, max_span_s: int, max_cost: float, profile: str, idle: int
+    wanted: set[int], gop_s: float, max_span_s: int, max_cost: float, profile: str, children: int
 ) -> None:
     source = media()
     found = plan_spans(
@@ -59,7 +59,7 @@ def test_spans_partition_the_wanted_cells(
         max_span_ns=max_span_s * SECOND_NS,
         max_cost_cpu_s=max_cost,
         profile=profile,
-        idle=idle,
+        children=children,
     )
     assert [cell for span in found for cell in span] == sorted(wanted)
     assert all(len(span) > 0 for span in found)
@@ -93,15 +93,23 @@ def test_run_in_and_context_stay_below_a_tenth_at_short_gops() -> None:
     assert extra_ns + context_ns < 0.1 * media().duration_ns
 
 
-def test_a_short_film_is_cut_so_that_each_idle_child_has_some_of_it() -> None:
-    def planned(cells: int, idle: int) -> list[range]:
-        return plan_spans(media(), keys(2.0), range(cells), idle=idle)
+def test_children_share_a_short_film() -> None:
+    def planned(cells: int, children: int) -> list[range]:
+        return plan_spans(media(), keys(2.0), range(cells), children=children)
 
     assert planned(6, 1) == planned(6, 0) == [range(6)]
     assert planned(6, 2) == [range(3), range(3, 6)]
     assert planned(6, 16) == [range(2), range(2, 4), range(4, 6)]
     assert planned(2, 16) == [range(2)]
     assert planned(360, 2) == planned(360, 1)
+
+
+def test_children_share_no_film_of_which_much_would_be_decoded_twice() -> None:
+    long = keys(10.0)
+    assert plan_spans(media(), long, range(6), children=2) == [range(6)]
+    # Nothing is decoded before the first cell of a span that begins with a key frame and needs no context.
+    assert plan_spans(media(), long, range(6), children=2, context_ns=0) == [range(3), range(3, 6)]
+    assert plan_spans(media(), (), range(6), children=2) == [range(6)]
 
 
 def test_what_can_only_be_read_from_its_beginning_is_one_span() -> None:
