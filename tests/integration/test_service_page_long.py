@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from benchmarks.testbed.runs import light_settings
 from models.registry import ModelContext
@@ -80,6 +80,32 @@ def test_what_is_worked_on_is_shown_as_it_changes(browser: Browser, tmp_path: Pa
         shown.get_by_role("link", name="Show all of it").click()
         expect(shown.get_by_role("heading", name="Moments")).to_be_visible()
         expect(shown.locator("[data-stages] [data-code]").filter(has_text=segment_failed().code)).to_have_count(1)
+    sink.close()
+
+
+def test_a_page_that_is_refused_the_news_asks_again(browser: Browser, tmp_path: Path) -> None:
+    settings = light_settings(tmp_path / "state")
+    space = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
+    sink = sink_at(settings.index_dir, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
+    sink.open()
+    late = ref("late")
+    list(sink.process(events(planned(late, of=2))))
+    asked: list[str] = []
+
+    def refused_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(status=503)
+        else:
+            route.continue_()
+
+    with opened(tmp_path / "state", tmp_path / "own") as desk, visit(browser, str(desk.client.base_url)) as tab:
+        tab.page.route("**/v1/assets/acme/late/events", refused_once)
+        row = tab.go("/assets?tenant=acme").get_by_role("row", name="late")
+        expect(row).to_contain_text("0 of 2")
+        list(sink.process(events(annotations(late, 0, of=2, space=space))))
+        expect(row).to_contain_text("1 of 2")
+        assert len(asked) == 2
     sink.close()
 
 

@@ -3,6 +3,9 @@ import { say } from "./navigate.js";
 
 /** Browsers open six connections to one place: pictures and searches need some of them. */
 const AT_ONCE = 3;
+/** Where a stream is refused, as by a service that is busy, browsers do not ask again. */
+const AGAIN_MS = 5000;
+const TRIES = 12;
 
 /** @typedef {{stage: string, done: number | null, failed: number, code: string | null, reason: string | null}} Stage
  * @typedef {{asset_id: string, status: string, searchable: boolean, segments: number, segments_done: number, code: string | null, reason: string | null}} Asset
@@ -13,21 +16,40 @@ export function startProgress(page) {
   const waiting = /** @type {HTMLElement[]} */ ([...page.querySelectorAll("[data-events]")]);
   /** @type {Set<EventSource>} */
   const open = new Set();
+  /** @type {Map<HTMLElement, number>} */
+  const refusals = new Map();
+  let left = false;
   const next = () => {
     while (open.size < AT_ONCE && waiting.length) {
-      listen(page, waiting.shift(), open, next);
+      listen(page, waiting.shift(), open, next, again);
+    }
+  };
+  /** @param {HTMLElement} place */
+  const again = (place) => {
+    const tried = (refusals.get(place) ?? 0) + 1;
+    refusals.set(place, tried);
+    if (tried < TRIES) {
+      setTimeout(() => {
+        if (!left) {
+          waiting.push(place);
+          next();
+        }
+      }, AGAIN_MS);
     }
   };
   // Another state of the page took this one's place.
   page.addEventListener("shown", () => {
+    left = true;
     waiting.length = 0;
     open.forEach((source) => source.close());
   });
   next();
 }
 
-/** @param {Document} page @param {HTMLElement} place @param {Set<EventSource>} open @param {() => void} next */
-function listen(page, place, open, next) {
+/** @param {Document} page @param {HTMLElement} place @param {Set<EventSource>} open @param {() => void} next
+ * @param {(place: HTMLElement) => void} again
+ */
+function listen(page, place, open, next, again) {
   const source = new EventSource(place.dataset.events);
   open.add(source);
   const end = () => {
@@ -47,6 +69,7 @@ function listen(page, place, open, next) {
     // Otherwise the browser asks again by itself.
     if (source.readyState === EventSource.CLOSED) {
       end();
+      again(place);
     }
   });
 }
