@@ -10,12 +10,24 @@ from playwright.sync_api import Browser, Route, expect
 from benchmarks.testbed.runs import light_settings
 from models.registry import ModelContext
 from sinks.lance.sink import LanceSink
+from sinks.protocol import Sink
 from sinks.sharded.sink import sink_at
 from stream.clock import ManualClock
 from tests.support.annotations import annotations, events, planned, ref, segment_failed
 from tests.support.browser import chromium, visit
 from tests.support.calibrated_space import CalibratedSpace
 from tests.support.service_desk import opened
+
+SPACE = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
+
+
+def _index_with_plan(tmp_path: Path, name: str) -> Sink:
+    """Of an asset of two cells, neither of which is there. Open."""
+    directory = light_settings(tmp_path / "state").index_dir
+    sink = sink_at(directory, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
+    sink.open()
+    list(sink.process(events(planned(ref(name), of=2))))
+    return sink
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +41,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stores with an asset of 400 moments that say "red", and one whose cells are to come."""
     state = tmp_path_factory.mktemp("many") / "state"
     settings = light_settings(state)
-    space = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
     sink = sink_at(settings.index_dir, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
     sink.open()
     long, words = ref("long", tenant="acme"), ("red",) * 10
-    cells = [annotations(long, number, of=40, count=10, words=words, space=space) for number in range(40)]
+    cells = [annotations(long, number, of=40, count=10, words=words, space=SPACE) for number in range(40)]
     list(sink.process(events(planned(long, of=40), *cells, planned(ref("late", 2), of=3))))
     sink.close()
     return state
@@ -56,18 +67,13 @@ def test_what_is_not_searchable_yet_is_named_beside_the_answer(browser: Browser,
 
 
 def test_what_is_worked_on_is_shown_as_it_changes(browser: Browser, tmp_path: Path) -> None:
-    settings = light_settings(tmp_path / "state")
-    space = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
-    sink = sink_at(settings.index_dir, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
-    sink.open()
-    late = ref("late")
-    list(sink.process(events(planned(late, of=2))))
+    late, sink = ref("late"), _index_with_plan(tmp_path, "late")
     with opened(tmp_path / "state", tmp_path / "own") as desk, visit(browser, str(desk.client.base_url)) as tab:
         listed, shown = tab.go("/assets?tenant=acme"), tab.context.new_page()
         shown.goto(f"{tab.base}/assets/acme/late")
         row = listed.get_by_role("row", name="late")
         expect(row).to_contain_text("0 of 2")
-        list(sink.process(events(annotations(late, 0, of=2, space=space))))
+        list(sink.process(events(annotations(late, 0, of=2, space=SPACE))))
         expect(row).to_contain_text("1 of 2")
         stage = shown.get_by_role("table").get_by_role("row", name="index")
         expect(stage.get_by_role("progressbar")).to_have_js_property("value", 1)
@@ -84,12 +90,7 @@ def test_what_is_worked_on_is_shown_as_it_changes(browser: Browser, tmp_path: Pa
 
 
 def test_a_page_that_is_refused_the_news_asks_again(browser: Browser, tmp_path: Path) -> None:
-    settings = light_settings(tmp_path / "state")
-    space = CalibratedSpace(ModelContext.of(Path("nowhere"))).space
-    sink = sink_at(settings.index_dir, partial(LanceSink, clock=ManualClock()), shards=1, name="the index", alone=True)
-    sink.open()
-    late = ref("late")
-    list(sink.process(events(planned(late, of=2))))
+    late, sink = ref("late"), _index_with_plan(tmp_path, "late")
     asked: list[str] = []
 
     def refused_once(route: Route) -> None:
@@ -103,7 +104,7 @@ def test_a_page_that_is_refused_the_news_asks_again(browser: Browser, tmp_path: 
         tab.page.route("**/v1/assets/acme/late/events", refused_once)
         row = tab.go("/assets?tenant=acme").get_by_role("row", name="late")
         expect(row).to_contain_text("0 of 2")
-        list(sink.process(events(annotations(late, 0, of=2, space=space))))
+        list(sink.process(events(annotations(late, 0, of=2, space=SPACE))))
         expect(row).to_contain_text("1 of 2")
         assert len(asked) == 2
     sink.close()
