@@ -117,7 +117,8 @@ def main() -> None:
     size = QUICK if given.quick else WHOLE if given.whole else REDUCED
     report = measure(size if given.clips is None else replace(size, clips=given.clips), given.only, given.without)
     report.show()
-    if not given.quick:
+    # Figures of a part would take the place of all.
+    if not (given.quick or given.only or given.without or given.clips):
         report.write("peers_whole" if given.whole else "peers")
 
 
