@@ -28,7 +28,7 @@ from models.protocol import Floats
 from models.registry import ModelContext
 from models.shots.assembly import cuts_from_probabilities
 from models.shots.candidates import candidates_in
-from models.shots.graph import session_of
+from models.shots.graph import networks_of
 from models.shots.places import Dense
 from models.shots.transnet_v2 import Judge, TransNetShots, judge_of
 from models.weights.checkpoint import read_checkpoint
@@ -78,7 +78,7 @@ class BothDetectors:
         context = ModelContext(cache(), threads=1)
         self.ours = TransNetShots(context)
         self.ours.open()
-        self.every = EveryWindow(judge_of(session_of(read_checkpoint(cache().file("transnetv2")), threads=1)))
+        self.every = EveryWindow(judge_of(networks_of(read_checkpoint(cache().file("transnetv2")))(1)))
         self.test_cpu_s = self.every_cpu_s = 0.0
 
     def has_time_for(self, name: str) -> bool:

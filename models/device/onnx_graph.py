@@ -30,6 +30,7 @@ class Graph:
         self._nodes: list[Any] = []
         self._weights: list[Any] = []
         self._large: dict[str, npt.NDArray[Any]] = {}
+        self.handed_values: dict[str, npt.NDArray[np.float32]] = {}
 
     def weight(self, array: npt.NDArray[Any]) -> str:
         """A constant. Large ones are handed to the session as they are: writing them into the graph, and reading them
@@ -47,6 +48,22 @@ class Graph:
             self._weights.append(numpy_helper.from_array(values, name))
         return name
 
+    def floats(self, values: npt.ArrayLike) -> str:
+        """A constant in float32."""
+        return self.weight(np.asarray(values, np.float32))
+
+    def numbers(self, *values: int) -> str:
+        """A constant of whole numbers: shapes, axes, places."""
+        return self.weight(np.array(values, np.int64))
+
+    def handed(self, values: npt.NDArray[np.float32]) -> str:
+        """A constant that each run is given, with `handed_values`: no session holds a copy of it. Not for weights that
+        onnxruntime brings into another order once, as those of convolutions and on the right of a product.
+        """
+        name = f"handed_{len(self.handed_values)}"
+        self.handed_values[name] = values
+        return name
+
     def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds one ONNX operator with one output."""
         from onnx import helper
@@ -61,9 +78,11 @@ class Graph:
         """A session for the CPU. `inputs`: name to type and shape; a word in the shape stands for any size."""
         from onnx import TensorProto, helper
 
+        every: dict[str, tuple[type[np.generic], Sequence[int | str]]] = dict(inputs)
+        every |= {name: (np.float32, values.shape) for name, values in self.handed_values.items()}
         given = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), list(shape))
-            for name, (kind, shape) in inputs.items()
+            for name, (kind, shape) in every.items()
         ]
         wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
         # Shapes of outputs are left open: onnxruntime derives them.

@@ -3,8 +3,8 @@
 It is made to let through; only cuts that are clear are decided (`hard_cuts`). Steady motion and noise are told from
 transitions by four questions: does a picture differ from the one before by more than its neighbours do, by more than
 most of them do (where cut follows cut, the next one is no measure), does it differ across a few ticks by more than
-before and after, and do many places go the same way for several ticks in a row, as in dissolves and fades. How the
-bounds were chosen and what they were held on is ADR 0072.
+before and after, and do many places go the same way for several ticks in a row and lead to another picture, as in
+dissolves and fades. How the bounds were chosen and what they were held on is in ADR 0072 and 0089.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy as np
 
 from models.protocol import Floats
 from models.shots.hard_cuts import clear_cuts
+from models.shots.mixtures import into_another
 from models.shots.places import Dense, Flags, at_offsets, changes, places_of
 from stream.events.grid import CONTEXT_TICKS
 
@@ -76,7 +77,8 @@ def candidates_in(dense: Dense) -> Candidates:
         sudden[first] = False
         # The ticks whose six have this cut among them.
         across[first - ACROSS_TICKS : first + ACROSS_TICKS] = False
-    changed = np.flatnonzero(sudden | across | np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS]))
+    gradual = np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS])
+    changed = np.flatnonzero(sudden | across | into_another(places, gradual))
     possible = np.zeros(len(dense), np.bool_)
     for tick in changed:
         # A change at a tick is between its row and the one before, which is the last of the old shot.

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from models.device.device import limit_threads, ready_device
-from models.device.onnx_graph import Session
 from models.protocol import Floats
 from models.registry import ModelContext
 from models.shots.candidates import candidates_in, windows
-from models.shots.graph import inputs_of, session_of
+from models.shots.graph import Network, networks_of
 from models.shots.places import Dense
 from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import digest_of
@@ -40,15 +39,16 @@ class TransNetShots:
         self._threads: ThreadPoolExecutor | None = None
 
     def stamp(self) -> ModelStamp:
-        return ModelStamp(role="shots", name="transnetv2", version="4", digest=digest_of("transnetv2"))
+        return ModelStamp(role="shots", name="transnetv2", version="5", digest=digest_of("transnetv2"))
 
     def open(self) -> None:
         tensors = read_checkpoint(self._context.cache.file("transnetv2"))
         if (device := ready_device(self._context)) == "cpu":
             self._threads = ThreadPoolExecutor(self._context.threads, "shots")
-            self._judge = judge_of(session_of(tensors, threads=1))
+            network_of = networks_of(tensors)
+            self._judge = judge_of(network_of(1))
             # Made for the first lone window: whoever has none does not wait for it.
-            self._wide = cache(lambda: judge_of(session_of(tensors, threads=self._context.threads)))
+            self._wide = cache(lambda: judge_of(network_of(self._context.threads)))
             return
         limit_threads(self._context)
         # Imported here: the module needs torch, and the CPU path runs without it.
@@ -82,10 +82,9 @@ class TransNetShots:
         return probabilities
 
 
-def judge_of(session: Session) -> Judge:
+def judge_of(network: Network) -> Judge:
     def judge(window: Dense) -> Floats:
-        (logits,) = session.run(None, inputs_of(window))
-        probabilities: Floats = 1 / (1 + np.exp(-logits[:, 0]))
+        probabilities: Floats = np.reciprocal(1 + np.exp(-network(window)))
         return probabilities
 
     return judge

@@ -21,7 +21,7 @@ from models.pictures.geometry import resized_crop
 from models.protocol import Floats, Image
 from models.registry import ModelContext
 from models.shots.assembly import cuts_from_probabilities
-from models.shots.graph import session_of
+from models.shots.graph import networks_of
 from models.shots.network import TransNetV2
 from models.shots.transnet_v2 import TransNetShots, device_judge, judge_of
 from models.tags.efficientnet import SIDE, network_of
@@ -60,7 +60,7 @@ def ticks(require_weights: Require, model_context: ModelContext) -> npt.NDArray[
 
 def test_shots_are_those_of_the_published_network(ticks: npt.NDArray[np.uint8], model_context: ModelContext) -> None:
     """Of windows of any length, and the cuts of windows as its authors lay them."""
-    judge = judge_of(session_of(read_checkpoint(model_context.cache.file("transnetv2")), threads=1))
+    judge = judge_of(networks_of(read_checkpoint(model_context.cache.file("transnetv2")))(1))
     tensors = stored(model_context.cache, "transnetv2")
     published = {}
     for first, last in ((0, 100), (50, 150), (5, 72)):
@@ -79,7 +79,7 @@ def test_a_lone_window_has_the_same_sums_on_any_number_of_threads(
     ticks: npt.NDArray[np.uint8], model_context: ModelContext
 ) -> None:
     tensors = read_checkpoint(model_context.cache.file("transnetv2"))
-    judges = [judge_of(session_of(tensors, threads)) for threads in (1, 2, 3)]
+    judges = [judge_of(network) for network in map(networks_of(tensors), (1, 2, 3))]
     for window in (ticks[:67], ticks[5:118], ticks):
         one, *more = [judge(window).tobytes() for judge in judges]
         assert more == [one, one]
@@ -92,7 +92,7 @@ def test_shots_on_an_accelerator_are_those_of_the_cpu(
     tensors = read_checkpoint(model_context.cache.file("transnetv2"))
     network = TransNetV2().eval()
     network.load_checkpoint(tensors)
-    on_device, on_cpu = device_judge(network, "cpu"), judge_of(session_of(tensors, threads=1))
+    on_device, on_cpu = device_judge(network, "cpu"), judge_of(networks_of(tensors)(1))
     for window in (ticks[:67], ticks[20:120]):
         np.testing.assert_allclose(on_device(window), on_cpu(window), rtol=0, atol=1e-5)
 
@@ -116,7 +116,7 @@ def test_a_clear_cut_is_decided_where_the_network_sees_it(
     decided = shots.cut_probabilities(cut)
     assert np.flatnonzero(decided).tolist() == [69]
     assert decided[69] == 1
-    judge = judge_of(session_of(read_checkpoint(model_context.cache.file("transnetv2")), threads=1))
+    judge = judge_of(networks_of(read_checkpoint(model_context.cache.file("transnetv2")))(1))
     seen = judge(cut[20:120])
     assert np.flatnonzero(seen > 0.5).tolist() == [69 - 20]
 
