@@ -80,7 +80,7 @@ def test_uris_keep_naming_the_same_assets(uri: str, pinned: str) -> None:
         (("hashing", "hashing", "hashing", "hashing"), "e87569b05a2f98170be7abbe8272bfee", "hashing_4eb7e26f02b6"),
         (
             ("transnetv2", "efficientnet-lite0", "open-nsfw", "conse"),
-            "31785657fb0e4c3457926aa1aae29441",
+            "c6c2d16b777c702c6dc5868db3938618",
             "conse_30ada6062e1d",
         ),
     ],
