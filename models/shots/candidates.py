@@ -56,12 +56,14 @@ _LEAST_USUAL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """[rows] each, no row in both. `cuts`: it is the last of its shot. `possible`: it can be, or can lie in a gradual
-    change, and the network says so.
+    """[rows] each. `cuts`: it is the last of its shot. `possible`: it can be, or can lie in a gradual change, and the
+    network says so. No row is both. `changing`: it is possible, or lies in steady motion, which the network sees with
+    what is possible beside it.
     """
 
     possible: Flags
     cuts: Flags
+    changing: Flags
 
 
 def candidates_in(dense: Dense) -> Candidates:
@@ -78,29 +80,37 @@ def candidates_in(dense: Dense) -> Candidates:
         # The ticks whose six have this cut among them.
         across[first - ACROSS_TICKS : first + ACROSS_TICKS] = False
     gradual = np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS])
-    changed = np.flatnonzero(sudden | across | into_another(places, gradual))
-    possible = np.zeros(len(dense), np.bool_)
-    for tick in changed:
+    possible = _near(sudden | across | into_another(places, gradual))
+    return Candidates(possible, cuts & ~possible, _near(sudden | across | gradual))
+
+
+def _near(changed: Flags) -> Flags:
+    near = np.zeros(len(changed), np.bool_)
+    for tick in np.flatnonzero(changed):
         # A change at a tick is between its row and the one before, which is the last of the old shot.
-        possible[max(0, tick - 1 - REACH_TICKS) : tick + REACH_TICKS] = True
-    return Candidates(possible, cuts & ~possible)
+        near[max(0, tick - 1 - REACH_TICKS) : tick + REACH_TICKS] = True
+    return near
 
 
-def windows(possible: Flags, own: range) -> list[tuple[range, range]]:
-    """(rows for the network, rows that it decides) of every stretch that touches `own`, ascending and apart.
+def windows(found: Candidates, own: range) -> list[tuple[range, range]]:
+    """(rows for the network, the stretches of changes among them) of every window with something possible in `own`,
+    ascending and apart.
 
     Stretches share a window where two windows would see more rows than one. A window has 25 rows on both sides of its
     stretches where there are so many.
     """
-    wanted = [run for run in _runs(possible) if run.start < own.stop and run.stop > own.start]
+    wanted = [run for run in _runs(found.changing) if run.start < own.stop and run.stop > own.start]
     joined: list[range] = []
     for run in wanted:
         if joined and run.start - joined[-1].stop <= 2 * CONTEXT_TICKS:
             joined[-1] = range(joined[-1].start, run.stop)
         else:
             joined.append(run)
+    rows = len(found.changing)
     return [
-        (range(max(0, run.start - CONTEXT_TICKS), min(len(possible), run.stop + CONTEXT_TICKS)), run) for run in joined
+        (range(max(0, run.start - CONTEXT_TICKS), min(rows, run.stop + CONTEXT_TICKS)), run)
+        for run in joined
+        if found.possible[max(run.start, own.start) : min(run.stop, own.stop)].any()
     ]
 
 

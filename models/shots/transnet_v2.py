@@ -70,7 +70,7 @@ class TransNetShots:
         found = candidates_in(dense)
         # The row before the cell's first tells of a cut on its edge.
         own = range(CONTEXT_TICKS - 1, len(dense) - CONTEXT_TICKS + 1)
-        chosen = windows(found.possible, own)
+        chosen = windows(found, own)
         probabilities = np.zeros(len(dense), np.float32)
         judge = self._wide() if len(chosen) == 1 and self._wide is not None else self._judge
         judged = self._threads.map(judge, [dense[seen.start : seen.stop] for seen, _ in chosen])
