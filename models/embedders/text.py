@@ -102,14 +102,14 @@ class _Bert:
         query, value = (self._heads(f"{name}.{part}", hidden, (0, 2, 1, 3)) for part in ("query", "value"))
         # The key is transposed while its heads are split, which saves a node.
         scores = apply("MatMul", query, self._heads(f"{name}.key", hidden, (0, 2, 3, 1)))
-        scale = self._graph.weight(np.array((DIMENSIONS / HEADS) ** -0.5, np.float32))
+        scale = self._graph.floats((DIMENSIONS / HEADS) ** -0.5)
         shares = apply("Softmax", apply("Mul", scores, scale), axis=-1)
         context = apply("Transpose", apply("MatMul", shares, value), perm=(0, 2, 1, 3))
-        return apply("Reshape", context, self._graph.weight(np.array([0, 0, DIMENSIONS])))
+        return apply("Reshape", context, self._graph.numbers(0, 0, DIMENSIONS))
 
     def _heads(self, name: str, hidden: str, order: tuple[int, ...]) -> str:
         """[b, t, 384] to [b, t, heads, 32], transposed."""
-        split = self._graph.weight(np.array([0, 0, HEADS, DIMENSIONS // HEADS]))
+        split = self._graph.numbers(0, 0, HEADS, DIMENSIONS // HEADS)
         return self._graph.apply(
             "Transpose", self._graph.apply("Reshape", self._linear(name, hidden), split), perm=order
         )

@@ -76,7 +76,7 @@ class TransNetShots:
         judged = self._threads.map(judge, [dense[seen.start : seen.stop] for seen, _ in chosen])
         for (seen, decided), said in zip(chosen, judged, strict=True):
             probabilities[decided.start : decided.stop] = said[decided.start - seen.start :][: len(decided)]
-        # A window may join stretches; between them nothing was to be looked at.
+        # A window may join stretches and hold steady motion: nothing was to be looked at there.
         probabilities[~found.possible] = 0.0
         probabilities[found.cuts] = 1.0
         return probabilities
