@@ -15,7 +15,6 @@ from models.protocol import Floats
 from models.shots.hard_cuts import clear_cuts
 from models.shots.mixtures import into_another
 from models.shots.places import Dense, Flags, at_offsets, changes, places_of
-from stream.events.grid import CONTEXT_TICKS
 
 REACH_TICKS = 8
 """A row is looked at when a change lies this near. With what the test itself sees (15 ticks) that stays within the
@@ -57,13 +56,11 @@ _LEAST_USUAL = 0.5
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """[rows] each. `cuts`: it is the last of its shot. `possible`: it can be, or can lie in a gradual change, and the
-    network says so. No row is both. `changing`: it is possible, or lies in steady motion, which the network sees with
-    what is possible beside it.
+    network says so. No row is both.
     """
 
     possible: Flags
     cuts: Flags
-    changing: Flags
 
 
 def candidates_in(dense: Dense) -> Candidates:
@@ -81,7 +78,7 @@ def candidates_in(dense: Dense) -> Candidates:
         across[first - ACROSS_TICKS : first + ACROSS_TICKS] = False
     gradual = np.logical_or.reduce([_gradual(places, trend) for trend in TRENDS])
     possible = _near(sudden | across | into_another(places, gradual))
-    return Candidates(possible, cuts & ~possible, _near(sudden | across | gradual))
+    return Candidates(possible, cuts & ~possible)
 
 
 def _near(changed: Flags) -> Flags:
@@ -90,33 +87,6 @@ def _near(changed: Flags) -> Flags:
         # A change at a tick is between its row and the one before, which is the last of the old shot.
         near[max(0, tick - 1 - REACH_TICKS) : tick + REACH_TICKS] = True
     return near
-
-
-def windows(found: Candidates, own: range) -> list[tuple[range, range]]:
-    """(rows for the network, the stretches of changes among them) of every window with something possible in `own`,
-    ascending and apart.
-
-    Stretches share a window where two windows would see more rows than one. A window has 25 rows on both sides of its
-    stretches where there are so many.
-    """
-    wanted = [run for run in _runs(found.changing) if run.start < own.stop and run.stop > own.start]
-    joined: list[range] = []
-    for run in wanted:
-        if joined and run.start - joined[-1].stop <= 2 * CONTEXT_TICKS:
-            joined[-1] = range(joined[-1].start, run.stop)
-        else:
-            joined.append(run)
-    rows = len(found.changing)
-    return [
-        (range(max(0, run.start - CONTEXT_TICKS), min(rows, run.stop + CONTEXT_TICKS)), run)
-        for run in joined
-        if found.possible[max(run.start, own.start) : min(run.stop, own.stop)].any()
-    ]
-
-
-def _runs(flags: Flags) -> list[range]:
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    return [range(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _sudden(places: Floats) -> Flags:

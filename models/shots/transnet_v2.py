@@ -1,6 +1,6 @@
 """Shot boundaries with TransNet V2 on the dense 25 Hz grid, where a cheap test leaves them open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -10,22 +10,21 @@ import numpy as np
 from models.device.device import limit_threads, ready_device
 from models.protocol import Floats
 from models.registry import ModelContext
-from models.shots.candidates import candidates_in, windows
 from models.shots.graph import Network, networks_of
+from models.shots.looks import cut_probabilities
 from models.shots.places import Dense
 from models.weights.checkpoint import read_checkpoint
 from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
-from stream.events.grid import CONTEXT_TICKS
 
 Judge = Callable[[Dense], Floats]
 """uint8 [n, 27, 48, 3] -> float32 [n]: the probability of each row that it is the last of its shot."""
 
 
 class TransNetShots:
-    """The network sees each stretch in which a transition can be, with 25 ticks on both sides (ADR 0072). Elsewhere
-    the probability is 0, and 1 at cuts that are clear without it (ADR 0085). Both follow from the ticks alone, so a
-    result does not depend on the spans.
+    """The network sees each stretch in which a transition can be (ADR 0072), with more beside it where a first look
+    leaves doubt (ADR 0090). Elsewhere the probability is 0, and 1 at cuts that are clear without it (ADR 0085). All
+    follows from the ticks alone, so a result does not depend on the spans.
 
     On a CPU windows run in parallel, each on one thread, which is faster than one window on all threads. A lone window
     has all threads, as nobody else would use them; its sums are the same. All in float32: half precision changes logits
@@ -39,7 +38,7 @@ class TransNetShots:
         self._threads: ThreadPoolExecutor | None = None
 
     def stamp(self) -> ModelStamp:
-        return ModelStamp(role="shots", name="transnetv2", version="5", digest=digest_of("transnetv2"))
+        return ModelStamp(role="shots", name="transnetv2", version="6", digest=digest_of("transnetv2"))
 
     def open(self) -> None:
         tensors = read_checkpoint(self._context.cache.file("transnetv2"))
@@ -66,20 +65,12 @@ class TransNetShots:
             self._threads = None
 
     def cut_probabilities(self, dense: Dense) -> Floats:
+        return cut_probabilities(dense, self._judge_all)
+
+    def _judge_all(self, windows: Sequence[Dense]) -> Iterable[Floats]:
         assert self._judge is not None and self._threads is not None, "call open first"
-        found = candidates_in(dense)
-        # The row before the cell's first tells of a cut on its edge.
-        own = range(CONTEXT_TICKS - 1, len(dense) - CONTEXT_TICKS + 1)
-        chosen = windows(found, own)
-        probabilities = np.zeros(len(dense), np.float32)
-        judge = self._wide() if len(chosen) == 1 and self._wide is not None else self._judge
-        judged = self._threads.map(judge, [dense[seen.start : seen.stop] for seen, _ in chosen])
-        for (seen, decided), said in zip(chosen, judged, strict=True):
-            probabilities[decided.start : decided.stop] = said[decided.start - seen.start :][: len(decided)]
-        # A window may join stretches and hold steady motion: nothing was to be looked at there.
-        probabilities[~found.possible] = 0.0
-        probabilities[found.cuts] = 1.0
-        return probabilities
+        judge = self._wide() if len(windows) == 1 and self._wide is not None else self._judge
+        return self._threads.map(judge, windows)
 
 
 def judge_of(network: Network) -> Judge:

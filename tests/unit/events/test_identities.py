@@ -80,7 +80,7 @@ def test_uris_keep_naming_the_same_assets(uri: str, pinned: str) -> None:
         (("hashing", "hashing", "hashing", "hashing"), "e87569b05a2f98170be7abbe8272bfee", "hashing_4eb7e26f02b6"),
         (
             ("transnetv2", "efficientnet-lite0", "open-nsfw", "conse"),
-            "c6c2d16b777c702c6dc5868db3938618",
+            "ee21e3d7241bb35a657701c1ee8c9edf",
             "conse_30ada6062e1d",
         ),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.shots.candidates import Candidates, candidates_in, windows
+from models.shots.candidates import candidates_in
 from models.shots.places import Dense, Flags
 from stream.events.grid import CONTEXT_TICKS
 
@@ -36,9 +36,7 @@ def mixed(before: Picture, after: Picture, frames: int, first: int) -> list[Pict
 
 @pytest.mark.parametrize("grain", [0.0, 3.0, 8.0])
 def test_a_still_picture_needs_no_look_under_any_grain(grain: float) -> None:
-    found = candidates_in(shown([picture(1)] * ROWS, grain))
-    assert not found.possible.any()
-    assert windows(found, range(24, 276)) == []
+    assert not transitions_possible(shown([picture(1)] * ROWS, grain)).any()
 
 
 def test_something_that_moves_before_a_still_camera_needs_no_look() -> None:
@@ -138,44 +136,6 @@ def test_both_cells_of_an_edge_look_at_the_same_rows_there() -> None:
         np.testing.assert_array_equal(
             left[edge - near : edge + near], right[CONTEXT_TICKS - near : CONTEXT_TICKS + near]
         )
-
-
-def flags(*runs: range) -> npt.NDArray[np.bool_]:
-    made = np.zeros(ROWS, np.bool_)
-    for run in runs:
-        made[run.start : run.stop] = True
-    return made
-
-
-def possible_at(*runs: range, motion: tuple[range, ...] = ()) -> Candidates:
-    return Candidates(flags(*runs), flags(), flags(*runs, *motion))
-
-
-def test_windows_have_context_and_are_shared_where_they_would_meet() -> None:
-    own = range(24, 276)
-    assert windows(possible_at(), own) == []
-    assert windows(possible_at(range(100, 117)), own) == [(range(75, 142), range(100, 117))]
-    assert windows(possible_at(range(100, 117), range(167, 184)), own) == [(range(75, 209), range(100, 184))]
-    apart = windows(possible_at(range(100, 117), range(168, 185)), own)
-    assert apart == [(range(75, 142), range(100, 117)), (range(143, 210), range(168, 185))]
-    assert windows(possible_at(range(ROWS)), own) == [(range(ROWS), range(ROWS))]
-
-
-def test_the_network_sees_steady_motion_beside_what_is_possible_and_not_where_there_is_none() -> None:
-    """What it says of a row depends on how much it sees beside it."""
-    own = range(24, 276)
-    assert windows(possible_at(motion=(range(100, 117),)), own) == []
-    seen = windows(possible_at(range(100, 110), motion=(range(60, 120),)), own)
-    assert seen == [(range(35, 145), range(60, 120))]
-    # Not where what is possible belongs to the neighbour's rows.
-    assert windows(possible_at(range(280, 290), motion=(range(200, 290),)), own) == []
-
-
-def test_windows_end_with_the_cell_and_leave_its_context_to_its_neighbours() -> None:
-    own = range(24, 276)
-    assert windows(possible_at(range(24), range(276, 300)), own) == []
-    assert windows(possible_at(range(10, 30)), own) == [(range(55), range(10, 30))]
-    assert windows(possible_at(range(270, 290)), own) == [(range(245, 300), range(270, 290))]
 
 
 def test_what_is_shorter_than_the_test_sees_is_no_error() -> None:
