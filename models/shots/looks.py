@@ -5,7 +5,6 @@ ADR 0090.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,20 +16,11 @@ from stream.events.grid import CONTEXT_TICKS
 JudgeAll = Callable[[Sequence[Dense]], Iterable[Floats]]
 """Windows of uint8 [n, 27, 48, 3] -> for each, float32 [n]: how likely each row is the last of its shot."""
 
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """It sees so many rows on both sides. A run of rows above `doubt_above` gets the next look, if none of them is
-    above `doubt_up_to`.
-    """
-
-    beside: int
-    doubt_above: float
-    doubt_up_to: float
-
-
-LOOKS = (Look(12, 0.2, 0.55), Look(25, 0.4, 0.5), Look(50, 1.0, 1.0))
-"""The last leaves no doubt."""
+FIRST_LOOK = 12
+SECOND_LOOK = 50
+"""Rows on both sides."""
+DOUBT = (0.2, 0.55)
+"""A run of rows above the first value gets a second look if none of them is above the second."""
 
 
 def cut_probabilities(dense: Dense, judge_all: JudgeAll) -> Floats:
@@ -39,25 +29,28 @@ def cut_probabilities(dense: Dense, judge_all: JudgeAll) -> Floats:
     # The row before the cell's first tells of a cut on its edge.
     own = range(CONTEXT_TICKS - 1, len(dense) - CONTEXT_TICKS + 1)
     probabilities = np.zeros(len(dense), np.float32)
-    wanted = found.possible
-    seen: list[range] = []
-    for look in LOOKS:
-        # What lies in a window as a whole was seen with so much beside it.
-        fresh = [(rows, asked) for rows, asked in windows(wanted, own, look.beside) if not _in_one_of(rows, seen)]
-        judged = judge_all([dense[rows.start : rows.stop] for rows, _ in fresh])
-        for (rows, asked), said in zip(fresh, judged, strict=True):
-            of_asked = said[asked.start - rows.start :][: len(asked)]
-            # A window may join stretches: what lies between them was not asked.
+
+    def look(wanted: Flags, chosen: list[tuple[range, range]]) -> None:
+        judged = judge_all([dense[seen.start : seen.stop] for seen, _ in chosen])
+        for (seen, asked), said in zip(chosen, judged, strict=True):
             where = slice(asked.start, asked.stop)
+            of_asked = said[asked.start - seen.start :][: len(asked)]
+            # A window may join stretches: what lies between them was not asked.
             probabilities[where] = np.where(wanted[where], of_asked, probabilities[where])
-        seen += [rows for rows, _ in fresh]
-        wanted = wanted & in_doubt(probabilities, look)
+
+    first = windows(found.possible, own, FIRST_LOOK)
+    look(found.possible, first)
+    doubt = in_doubt(probabilities)
+    # What lies in a first window as a whole was seen with so much beside it.
+    second = [window for window in windows(doubt, own, SECOND_LOOK) if not _in_one_of(window, first)]
+    look(doubt, second)
     probabilities[found.cuts] = 1.0
     return probabilities
 
 
-def _in_one_of(rows: range, seen: Sequence[range]) -> bool:
-    return any(rows.start >= window.start and rows.stop <= window.stop for window in seen)
+def _in_one_of(window: tuple[range, range], seen: Sequence[tuple[range, range]]) -> bool:
+    rows, _ = window
+    return any(rows.start >= before.start and rows.stop <= before.stop for before, _ in seen)
 
 
 def windows(wanted: Flags, own: range, beside: int) -> list[tuple[range, range]]:
@@ -78,11 +71,12 @@ def windows(wanted: Flags, own: range, beside: int) -> list[tuple[range, range]]
     return [(range(max(0, run.start - beside), min(len(wanted), run.stop + beside)), run) for run in joined]
 
 
-def in_doubt(probabilities: Floats, look: Look) -> Flags:
-    """Which of [rows] it leaves open."""
+def in_doubt(probabilities: Floats) -> Flags:
+    """Which of [rows] a first look leaves open."""
+    least, most = DOUBT
     doubt = np.zeros(len(probabilities), np.bool_)
-    for run in _runs(probabilities > look.doubt_above):
-        doubt[run.start : run.stop] = probabilities[run.start : run.stop].max() <= look.doubt_up_to
+    for run in _runs(probabilities > least):
+        doubt[run.start : run.stop] = probabilities[run.start : run.stop].max() <= most
     return doubt
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from models.protocol import Floats
-from models.shots.looks import LOOKS, cut_probabilities, in_doubt, windows
+from models.shots.looks import FIRST_LOOK, SECOND_LOOK, cut_probabilities, in_doubt, windows
 from models.shots.places import Dense
 
 ROWS = 300
@@ -50,11 +50,7 @@ def test_windows_end_with_the_cell_and_leave_its_context_to_its_neighbours() -> 
     ids=["clearly none", "least", "most", "clearly one", "each on its own", "nothing"],
 )
 def test_doubt_is_where_the_most_that_is_said_is_near_the_threshold(said: list[float], doubtful: list[int]) -> None:
-    assert np.flatnonzero(in_doubt(np.array(said, np.float32), LOOKS[0])).tolist() == doubtful
-
-
-def test_the_last_look_leaves_no_doubt() -> None:
-    assert not in_doubt(np.linspace(0, 1, 101, dtype=np.float32), LOOKS[-1]).any()
+    assert np.flatnonzero(in_doubt(np.array(said, np.float32))).tolist() == doubtful
 
 
 DISSOLVE = range(140, 156)
@@ -84,27 +80,24 @@ class NetworkThatSays:
         return [np.full(len(window), said, np.float32) for window in given]
 
 
-@pytest.mark.parametrize(
-    ("said", "looks"),
-    [
-        ([0.1], 1),
-        ([0.7], 1),
-        ([0.3, 0.1], 2),
-        ([0.52, 0.38], 2),
-        ([0.3, 0.6], 2),
-        ([0.3, 0.45, 0.1], 3),
-        ([0.3, 0.45, 0.5], 3),
-        ([0.54, 0.49, 0.9], 3),
-    ],
-)
-def test_each_look_sees_more_beside_what_the_one_before_left_in_doubt(said: list[float], looks: int) -> None:
-    network = NetworkThatSays(*said)
+@pytest.mark.parametrize("said", [0.1, 0.2, 0.56, 0.7])
+def test_what_is_clear_is_looked_at_once_with_little_beside_it(said: float) -> None:
+    network = NetworkThatSays(said)
     probabilities = cut_probabilities(dissolve(), network)
     asked = np.flatnonzero(probabilities)
     assert set(DISSOLVE) <= set(asked.tolist())
-    np.testing.assert_array_equal(probabilities[asked], np.float32(said[-1]))
-    seen = [[len(asked) + 2 * look.beside] for look in LOOKS[:looks]]
-    assert network.seen == seen + [[]] * (len(LOOKS) - looks)
+    np.testing.assert_array_equal(probabilities[asked], np.float32(said))
+    assert network.seen == [[len(asked) + 2 * FIRST_LOOK], []]
+
+
+@pytest.mark.parametrize("first", [0.21, 0.54])
+@pytest.mark.parametrize("second", [0.1, 0.45, 0.8])
+def test_what_is_in_doubt_is_what_a_second_look_says_that_sees_more(first: float, second: float) -> None:
+    network = NetworkThatSays(first, second)
+    probabilities = cut_probabilities(dissolve(), network)
+    asked = np.flatnonzero(probabilities)
+    np.testing.assert_array_equal(probabilities[asked], np.float32(second))
+    assert network.seen == [[len(asked) + 2 * FIRST_LOOK], [len(asked) + 2 * SECOND_LOOK]]
 
 
 def test_what_was_seen_with_enough_beside_it_is_not_looked_at_again() -> None:
@@ -113,14 +106,14 @@ def test_what_was_seen_with_enough_beside_it_is_not_looked_at_again() -> None:
     cells = [dissolve(range(first, first + 16))[first - 8 : first + 24] for first in range(20, 250, 23)]
     busy = np.concatenate(cells)[:ROWS]
     probabilities = cut_probabilities(busy, network)
-    assert network.seen == [[ROWS], [], []]
+    assert network.seen == [[ROWS], []]
     assert np.float32(0.45) in probabilities
 
 
 def test_where_nothing_can_be_nothing_is_asked() -> None:
     network = NetworkThatSays()
     assert not cut_probabilities(np.full((ROWS, 27, 48, 3), 90, np.uint8), network).any()
-    assert network.seen == [[]] * len(LOOKS)
+    assert network.seen == [[], []]
 
 
 def test_a_clear_cut_is_one_whatever_the_network_says() -> None:
