@@ -118,7 +118,7 @@ def test_what_a_store_takes_at_most_is_seen_however_often_its_sink_speaks(
 def test_what_a_process_held_at_most_is_forgotten() -> None:
     forget_peak()
     before = peak_bytes()
-    # Not from the allocator: it may keep what is freed (ADR 0029), as it does where this process ran other stages.
+    # Not from the allocator, which may keep what is freed.
     taken = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for page in range(0, len(taken), mmap.PAGESIZE):
         taken[page] = 1
