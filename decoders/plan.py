@@ -1,4 +1,6 @@
-"""Which cells are decoded together (pure): limits bound a span's cost and length; cuts fall where run-in is short."""
+"""Which cells are decoded together, and where a lone one is shared (pure): limits bound a span's cost and length; cuts
+fall where run-in is short.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -6,7 +8,7 @@ from dataclasses import dataclass
 
 from decoders.ffmpeg.timeline import seekable
 from stream.events.asset import Media
-from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS
+from stream.events.grid import CONTEXT_NS, SECOND_NS, SEGMENT_NS, segment_count
 
 MAX_SPAN_NS = 120 * SECOND_NS
 MAX_COST_CPU_S = 30.0
@@ -15,6 +17,12 @@ MOST_RUN_IN = 0.1
 """Of a film, in a span that is cut so that children share it: each span decodes what leads to its first picture."""
 CPU_S_PER_PIXEL = 2.1e-9
 """H.264 at 1080p: 275 frames a CPU-second, plus the two scaled pictures."""
+LEAST_SHARED_CPU_S = 0.2
+"""A clip that costs less is decoded sooner by one process than two processes are told of it."""
+LARGEST_PART = 0.8
+"""Of a clip: with a larger part its end would hardly come sooner."""
+_INDEXED = frozenset({"mov", "matroska"})
+"""Containers that list when key frames are shown."""
 # CPU time of each codec's decoder in proportion to that of H.264.
 CODEC_FACTOR = {"h264": 1.0, "hevc": 1.3, "vp9": 1.0, "av1": 1.2, "mpeg2video": 0.5, "mpeg4": 0.6}
 # Key frames alone cost about a tenth (measured); cells without one cost more.
@@ -60,6 +68,21 @@ def _cut(media: Media, keys: "_KeyFrames", wanted: Sequence[int], limit: int) ->
             spans.append(range(start, end))
             start = end
     return spans
+
+
+def split_of(media: Media, keyframes_ns: Sequence[int], profile: str = "full") -> int | None:
+    """The key frame (asset time, ns) at which decoding of an asset of one cell begins anew, so that two processes can
+    decode it. None where that would gain little, or where a reader cannot begin at a key frame.
+    """
+    duration_ns = media.duration_ns
+    if profile != "full" or segment_count(duration_ns) > 1 or not seekable(media) or media.parts:
+        return None
+    cost_cpu_s = cell_cost_cpu_s(media, profile) * duration_ns / SEGMENT_NS
+    if media.container not in _INDEXED or cost_cpu_s < LEAST_SHARED_CPU_S:
+        return None
+    larger = {max(at, duration_ns - at): at for at in sorted(keyframes_ns) if 0 < at < duration_ns}
+    least = min(larger, default=duration_ns)
+    return larger[least] if least <= LARGEST_PART * duration_ns else None
 
 
 def cell_cost_cpu_s(media: Media, profile: str) -> float:

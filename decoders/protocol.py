@@ -1,6 +1,6 @@
 """The contract of a decoder. Every entry of `decoders.REGISTRY` passes `tests/contract/test_decoders.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,10 +38,16 @@ class Decoder(Protocol):
 
     def inspect(self, source: Source) -> Inspection: ...
 
-    def decode(self, source: Source, span: SpanPlanned) -> Iterator[Frames]:
+    def decode(
+        self, source: Source, span: SpanPlanned, later: Callable[[], bytes | None] = lambda: None
+    ) -> Iterator[Frames]:
         """Yields one `Frames` per cell of the span, in ascending order, each as soon as it is complete.
 
         Results depend only on the asset's time grid, never on where the span begins or ends. Raises `BadMedia` with
         the cells that have no frame, after it yielded the others. Raises `Superseded` when the source is not the
-        planned one; it checks this at the beginning and again before it yields the last cell.
+        planned one; it checks this at the beginning and again before it yields the last cell. `later` waits for what
+        `decode_later` gave in another process, or gives None: then all is decoded here, with the same result.
         """
+
+    def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
+        """What `decode` needs of the pictures from `span.split_ns` on. Raises as `decode` does."""

@@ -1,15 +1,17 @@
 """`PyAVDecoder`: footage to frames through FFmpeg. It runs inside a sandboxed child (`decoders.sandbox.child`)."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import av.logging
 import av.subtitles.stream  # av imports it with the first container; by then the sandbox forbids opening files
 
+from decoders.ffmpeg.choice import Wanted
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.fast import fast_cells
 from decoders.ffmpeg.probe import inspect_source
 from decoders.ffmpeg.reader import FrameReader
-from decoders.ffmpeg.wanted import Wanted
+from decoders.ffmpeg.shared import Later, later_part, shared_cell
 from decoders.protocol import Inspection, Source
 from decoders.sampling.cells import Cell
 from decoders.sampling.full import FullSampler
@@ -33,11 +35,17 @@ class PyAVDecoder:
         self._forget()
         return inspect_source(source, self._limits)
 
-    def decode(self, source: Source, span: SpanPlanned) -> Iterator[Frames]:
+    def decode(self, source: Source, span: SpanPlanned, later: Later = lambda: None) -> Iterator[Frames]:
         _check_version(source, span)
         reader = self._reader_for(source, span)
         missing: list[int] = []
-        for cell in _cells(reader, span):
+        ciphertext = False
+        if span.split_ns is None:
+            cells = _cells(reader, span)
+        else:
+            found, ciphertext = shared_cell(reader, span.media.duration_ns, span.split_ns, later)
+            cells = iter(found)
+        for cell in cells:
             # Again before the last cell: a source that changed in between must not complete its span (ADR 0014).
             if cell.segment == span.end_segment - 1:
                 _check_version(source, span)
@@ -47,7 +55,15 @@ class PyAVDecoder:
                 yield _frames(cell, span, reader)
         # After the good cells, so that damage costs only the cells that it hit (ADR 0005).
         if missing:
-            raise _missing(missing, span, encrypted=reader.met_ciphertext)
+            raise _missing(missing, span, encrypted=ciphertext or reader.met_ciphertext)
+
+    def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
+        _check_version(source, span)
+        if span.split_ns is None:
+            raise ValueError("the span has no split")
+        self._forget()
+        with closing(self._opened(source, span)) as reader:
+            return later_part(reader, span.media.duration_ns, span.split_ns).to_bytes()
 
     def _reader_for(self, source: Source, span: SpanPlanned) -> FrameReader:
         key = (span.source.tag, span.source.size_bytes, span.media, span.settings.sample_short_side)
@@ -55,9 +71,12 @@ class PyAVDecoder:
         if self._reader is None or self._source is not source or key != self._key:
             self._forget()
             whole = span.first_segment == 0 and span.settings.profile == "full"
-            self._reader = FrameReader(source, span.media, span.settings.sample_short_side, self._limits, whole=whole)
+            self._reader = self._opened(source, span, whole=whole)
             self._source, self._key = source, key
         return self._reader
+
+    def _opened(self, source: Source, span: SpanPlanned, *, whole: bool = False) -> FrameReader:
+        return FrameReader(source, span.media, span.settings.sample_short_side, self._limits, whole=whole)
 
     def _forget(self) -> None:
         if self._reader is not None:

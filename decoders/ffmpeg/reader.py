@@ -12,12 +12,12 @@ from itertools import chain, groupby
 import av
 import av.error
 
+from decoders.ffmpeg.choice import Choice
 from decoders.ffmpeg.container import MediaLimits, VideoPacket, choose_video, decoder_of, open_container, packets
 from decoders.ffmpeg.decode_times import DECODE_TIMED, DecodeTimes
 from decoders.ffmpeg.encryption import is_encrypted
 from decoders.ffmpeg.timeline import REORDER_PACKETS, asset_time_ns, ns_to_ticks, parts_of, seekable, ticks_to_ns
 from decoders.ffmpeg.unprobed import open_unprobed
-from decoders.ffmpeg.wanted import Wanted, can_leave_out, leading_to
 from decoders.memory import raise_if_out_of_memory
 from decoders.pictures.presented_frame import PresentedFrame
 from decoders.pictures.rescale import Rescaler
@@ -97,17 +97,17 @@ class FrameReader:
             self._opened = None
 
     def frames(
-        self, from_ns: int, on_error: OnError, wanted: Wanted | None = None
+        self, from_ns: int, on_error: OnError, choice: Choice | None = None
     ) -> Generator[PresentedFrame, None, None]:
         """Frames from the one on display at `from_ns` (or an earlier key frame) to the end, in decoder output order.
 
-        `on_error` gets the time of each packet that the decoder refused. With `wanted`, what leads to none of these
-        pictures is left out where the recording allows it; the wanted ones are the same.
+        `on_error` gets the time of each packet that the decoder refused. With a `choice`, packets that its pictures do
+        not need are left out where the recording allows it; its pictures are the same.
         """
         for number in self._from(from_ns):
-            if wanted is not None and self._parts[number].runs[0].start_ns >= max(wanted.end_ns, from_ns + 1):
+            if choice is not None and self._parts[number].runs[0].start_ns >= max(choice.end_ns, from_ns + 1):
                 return
-            yield from self._part(number).frames(from_ns, on_error, wanted)
+            yield from self._part(number).frames(from_ns, on_error, choice)
 
     def key_frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
         """Only key frames, from one at or before `from_ns` where there is one. Nothing else is decoded."""
@@ -154,21 +154,19 @@ class _PartReader:
             self._container.close()
 
     def frames(
-        self, from_ns: int, on_error: OnError, wanted: Wanted | None = None
+        self, from_ns: int, on_error: OnError, choice: Choice | None = None
     ) -> Generator[PresentedFrame, None, None]:
         """Like `FrameReader.frames`; from the recording's beginning where that is later than `from_ns`."""
         if not self._readable:
             return self._report_unread(on_error)
-        if wanted is not None and not can_leave_out(self._media):
-            wanted = None
         if from_ns > self._start_ns and seekable(self._media):
             for margin_s in SEEK_MARGINS_S:
-                found = self._started(from_ns, margin_s, on_error, wanted)
+                found = self._started(from_ns, margin_s, on_error, choice)
                 if found is not None:
                     yield from found
                     return
         self._rewind()
-        yield from self._decoded(self._chosen(self._packets(on_error), wanted), on_error)
+        yield from self._decoded(self._chosen(self._packets(on_error), choice), on_error)
 
     def key_frames(self, from_ns: int, on_error: OnError) -> Generator[PresentedFrame, None, None]:
         """Like `FrameReader.key_frames`.
@@ -214,7 +212,7 @@ class _PartReader:
         return chain([first], following)
 
     def _started(
-        self, from_ns: int, margin_s: int, on_error: OnError, wanted: Wanted | None
+        self, from_ns: int, margin_s: int, on_error: OnError, choice: Choice | None
     ) -> Iterator[PresentedFrame] | None:
         """Frames from a key frame at or before `from_ns`, or None if the seek did not lead to one. Errors are held back
         until then: an attempt that is given up reports none.
@@ -223,7 +221,7 @@ class _PartReader:
         following = self._sought(from_ns, margin_s, errors.append)
         if following is None:
             return None
-        frames = self._decoded(self._chosen(following, wanted), errors.append)
+        frames = self._decoded(self._chosen(following, choice), errors.append)
         for _, frame in zip(range(MAX_PACKETS_TO_KEY), frames, strict=False):
             if frame.frame.key_frame:
                 # Checked on the frame as well: the packet may have had no time.
@@ -249,8 +247,8 @@ class _PartReader:
                 return packet
         return None
 
-    def _chosen(self, following: Iterator[VideoPacket], wanted: Wanted | None) -> "Iterator[VideoPacket | None]":
-        return following if wanted is None else leading_to(wanted, following, self._media, self._context.extradata)
+    def _chosen(self, following: Iterator[VideoPacket], choice: Choice | None) -> "Iterator[VideoPacket | None]":
+        return following if choice is None else choice.of(following, self._media, self._context.extradata)
 
     def _packets(self, on_error: OnError) -> Iterator[VideoPacket]:
         """Packets, each tagged with its run. Frames carry the tag through reordering."""

@@ -70,6 +70,7 @@ class _Child:
         actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "inspect": self._inspect,
             "decode": self._decode,
+            "decode_later": self._decode_later,
         }
         while True:
             request = self._messages.receive()
@@ -118,7 +119,7 @@ class _Child:
         source = self._opened()
         # The source stays open over requests, so only the difference belongs to this span.
         read_bytes = source.read_bytes
-        for frames in self._decoder.decode(source, span):
+        for frames in self._decoder.decode(source, span, self._later if request.get("shared") else lambda: None):
             value = frames.to_bytes()
             if len(value) > SLOT_BYTES:
                 raise BadMedia(f"segment {frames.segment} is too large", code="too_large", segments=[frames.segment])
@@ -132,13 +133,34 @@ class _Child:
             self.send({"kind": "frames", "read_bytes": read_bytes - before} | place)
         return {"kind": "done"}
 
+    def _decode_later(self, request: dict[str, Any]) -> dict[str, Any]:
+        source = self._opened()
+        read_bytes = source.read_bytes
+        value = self._decoder.decode_later(source, SpanPlanned.model_validate(request["span"]))
+        if len(value) > SLOT_BYTES:
+            raise BadMedia("the later part is too large to be told", code="too_large")
+        self._slab[: len(value)] = value
+        return {"kind": "later", "offset": 0, "size": len(value), "read_bytes": source.read_bytes - read_bytes}
+
+    def _later(self) -> bytes | None:
+        """The later part, as another child decoded it; None where it did not."""
+        self.send({"kind": "later"})
+        while (request := self._heard())["do"] != "later":
+            self._freed += 1
+        size = int(request["size"])
+        return self._messages.receive_data(size) if size else None
+
     def _wait_for_slot(self) -> None:
         """Reads the parent's pending messages. Blocks only while all slots are full."""
         while self._sent - self._freed >= SLOTS or self._messages.pending():
-            request = self._messages.receive()
-            if request["do"] == "stop":
-                raise _Stopped
+            self._heard()
             self._freed += 1
+
+    def _heard(self) -> dict[str, Any]:
+        request = self._messages.receive()
+        if request["do"] == "stop":
+            raise _Stopped
+        return request
 
     def _opened(self) -> CountingSource:
         """The source of this request. It stays open over consecutive requests for the same, unchanged source."""

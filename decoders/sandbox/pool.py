@@ -12,6 +12,7 @@ from typing import Any, Self
 from decoders import REGISTRY
 from decoders.protocol import Inspection
 from decoders.sandbox.child import SLOTS
+from decoders.sandbox.helper import Helper, measure
 from decoders.sandbox.process import ChildProcess
 from decoders.sources.policy import SourcePolicy
 from decoders.sources.uris import describe
@@ -29,8 +30,6 @@ _MAX_RUN_IN_S = 1800.0
 """Upper limit of that extra time: a file may claim any position, and a hang must still end."""
 _AHEAD = SLOTS + 1
 """Cells that a child may have in progress before its parent updates the CPU limit."""
-# Whole numbers up to 2**53 are exact in JSON readers that use doubles.
-_MAX_MEASURE = 2**53 - 1
 _log = logging.getLogger(__name__)
 
 
@@ -174,14 +173,19 @@ class DecodePool:
         waiting = list(range(span.first_segment, span.end_segment))
         run_in_s = min(span.first_segment * SEGMENT_NS / SECOND_NS * _RUN_IN_S_PER_S, _MAX_RUN_IN_S)
         limits = self._limits
-        with self._child(span.uri, span.asset.tenant, waiting) as child:
+        with self._child(span.uri, span.asset.tenant, waiting) as child, self._helper(span) as helper:
             child.allow_cpu(_AHEAD * limits.cpu_s + run_in_s)
-            child.send({"do": "decode", "span": span.model_dump(mode="json")})
+            shared = helper is not None
+            child.send({"do": "decode", "span": span.model_dump(mode="json"), "shared": shared})
             child.busy = True
             wall_s = limits.wall_s + run_in_s
             spent_s = child.cpu_s()
             while True:
                 answer = child.receive(wall_s)
+                if answer["kind"] == "later" and helper is not None and shared:
+                    shared = False  # asked for once: who asks again and again would never end
+                    child.give(helper.later())
+                    continue
                 if answer["kind"] != "frames":
                     break
                 wall_s = limits.wall_s
@@ -198,14 +202,38 @@ class DecodePool:
                     segment,
                     span.segment_id(segment),
                     value,
-                    cpu_us=_measure(round((spent_s - before_s) * 1e6)),
-                    read_bytes=_measure(answer.get("read_bytes")),
+                    cpu_us=measure(round((spent_s - before_s) * 1e6)) + (helper.cpu_us if helper else 0),
+                    read_bytes=measure(answer.get("read_bytes")) + (helper.read_bytes if helper else 0),
                     priority=span.priority,
                 )
             child.busy = False
             _check_answer(child, answer, "done", waiting)
             if waiting:  # the child said "done" without these cells
                 raise ChildDied(NONSENSE)
+
+    @contextmanager
+    def _helper(self, span: SpanPlanned) -> "Iterator[Helper | None]":
+        """Another child that decodes the later part of a span that can be shared, if one has nothing to do."""
+        seat = self._take_idle() if span.split_ns is not None else None
+        if seat is None or seat.child is None:
+            yield None
+            return
+        try:
+            policy, limits = self._policy_of(span.asset.tenant), self._limits
+            yield Helper(seat.child, span, policy, wall_s=limits.wall_s, cpu_s=limits.cpu_s)
+        finally:
+            self._give_back(seat)
+
+    def _take_idle(self) -> _Seat | None:
+        """A seat whose child is ready at once, while nobody waits for one."""
+        with self._free:
+            if self._closed or self._brief:
+                return None
+            ready = (each for each in self._idle if each.child and each.child.ready and not each.child.busy)
+            seat = next((each for each in ready if each.child and each.child.usable and not each.child.worn_out), None)
+            if seat is not None:
+                self._idle.remove(seat)
+            return seat
 
     @contextmanager
     def _child(
@@ -324,11 +352,6 @@ def _reported_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") ->
 
 def _pool_closed() -> Unavailable:
     return Unavailable("the decode pool is closed", code="decoder_closed")
-
-
-def _measure(reported: object) -> int:
-    """A quantity that the child reports, made safe: a child that a hostile file took over may send anything."""
-    return min(max(reported, 0), _MAX_MEASURE) if isinstance(reported, int) else 0
 
 
 def _check_answer(child: ChildProcess, answer: dict[str, Any], expected: str, waiting: "list[int] | tuple[()]") -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from decoders.sandbox.child import SLOT_BYTES, SLOTS
 from decoders.sandbox.parent_source import SourceServer
 from decoders.sources.policy import SourcePolicy
-from stream.children.process import NONSENSE, Child, ChildDied
+from stream.children.process import NONSENSE, SEND_TIMEOUT_S, Child, ChildDied
 
 WORN_OUT_CPU_S = 3600.0
 """An idle child that has used this much CPU time is replaced, because its hard CPU limit comes nearer."""
@@ -65,6 +65,11 @@ class ChildProcess(Child):
         if offset not in range(0, SLOTS * SLOT_BYTES, SLOT_BYTES) or not 0 < size <= SLOT_BYTES:
             raise ChildDied(NONSENSE)
         return self._slab[offset : offset + size]
+
+    def give(self, later: bytes) -> None:
+        """The later part of its cell, for which it waits; empty where there is none."""
+        with contextlib.suppress(OSError):  # it is gone: the next `receive` says so
+            self._messages.send({"do": "later", "size": len(later)}, SEND_TIMEOUT_S, later)
 
     def close(self) -> None:
         if not self._closed:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from stream.errors import BadEvent
@@ -216,7 +216,9 @@ class AssetPlanned(Json):
 
 
 class SpanPlanned(Json):
-    """Decode cells [first_segment, end_segment) of this content in one go."""
+    """Decode cells [first_segment, end_segment) of this content in one go. `split_ns`: a key frame of the only cell, at
+    which decoding begins anew, so that two processes may decode it.
+    """
 
     type: ClassVar[str] = "rushes.span.planned.v1"
     asset: AssetRef
@@ -231,6 +233,13 @@ class SpanPlanned(Json):
     labels: dict[str, str] = Field(default_factory=dict)
     priority: Priority = "interactive"
     aim: Aim = NO_AIM
+    split_ns: Int64 | None = None
+
+    @model_validator(mode="after")
+    def _only_a_lone_cell_is_split(self) -> Self:
+        if self.split_ns is not None and (self.segment_count != 1 or self.split_ns <= 0):
+            raise PydanticCustomError("split_ns", "not inside the only cell of an asset")
+        return self
 
     @property
     def content_key(self) -> str:

@@ -57,6 +57,8 @@ class Ledger(Protocol):
 
 SpanPlanner = Callable[[Media, Sequence[int], Sequence[int], str], Sequence[range]]
 """(media, keyframes_ns, wanted cells, profile) -> spans of consecutive cells."""
+Splitter = Callable[[Media, Sequence[int], str], int | None]
+"""(media, keyframes_ns, profile) -> where two processes may share an asset of one cell."""
 
 
 def asset_ref(event: Event) -> AssetRef:
@@ -85,6 +87,7 @@ class PlanOperator:
         warm: Callable[[], None] = lambda: None,
         *,
         aim: Aim = NO_AIM,
+        split: Splitter = lambda *_: None,
         dense: bool = True,
     ) -> None:
         self._aim = aim
@@ -93,6 +96,7 @@ class PlanOperator:
         self._warm = warm
         self._ledger = ledger
         self._span_planner = span_planner
+        self._split = split
         # By asset: its content, and which publication planned each cell.
         self._outstanding: dict[tuple[str, str], tuple[str, dict[int, AssetVersion]]] = {}
         self._coming: Callable[[Collection[PartName]], set[PartName]] = set
@@ -210,14 +214,15 @@ class PlanOperator:
             self._outstanding.pop(next(iter(self._outstanding)))
 
     def _spans(self, event: Event, planned: AssetPlanned, found: Inspected, wanted: list[int]) -> Iterable[Event]:
-        ref = planned.asset
-        for cells in self._span_planner(found.media, found.keyframes_ns, wanted, planned.settings.profile):
+        ref, settings = planned.asset, planned.settings
+        split_ns = self._split(found.media, found.keyframes_ns, settings.profile) if settings.dense else None
+        for cells in self._span_planner(found.media, found.keyframes_ns, wanted, settings.profile):
             span = SpanPlanned(
                 asset=ref,
                 uri=planned.uri,
                 source=found.source,
                 content_digest=found.content_digest,
-                settings=planned.settings,
+                settings=settings,
                 media=found.media,
                 first_segment=cells.start,
                 end_segment=cells.stop,
@@ -225,6 +230,7 @@ class PlanOperator:
                 labels=planned.labels,
                 priority=planned.priority,
                 aim=planned.aim,
+                split_ns=split_ns,
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
             # One report for each cell: `progress` is how others learn what waits for decode (ADR 0019).

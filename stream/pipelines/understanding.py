@@ -197,7 +197,7 @@ class Understanding:
         )
 
     def _plan_operator(self) -> Operator[Any]:
-        from decoders.plan import plan_spans
+        from decoders.plan import plan_spans, split_of
         from sinks.query.ledger import DeltaLedger, LanceLedger
 
         settings = self.settings
@@ -222,7 +222,7 @@ class Understanding:
             self.bundle,
             captioned=settings.models.captioned,
         )
-        return PlanOperator(self.pool, ledger, spans, self.pool.warm, aim=self.aim, dense=dense)
+        return PlanOperator(self.pool, ledger, spans, self.pool.warm, aim=self.aim, dense=dense, split=split_of)
 
     def _decode(self) -> Stage:
         children = self.settings.decode_children

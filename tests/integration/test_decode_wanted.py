@@ -8,10 +8,10 @@ import av
 import pytest
 
 from benchmarks.testbed.footage import span_of
+from decoders.ffmpeg.choice import Wanted
 from decoders.ffmpeg.container import MediaLimits
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.ffmpeg.reader import FrameReader
-from decoders.ffmpeg.wanted import Wanted
 from decoders.protocol import Source
 from decoders.sources.opening import open_source
 from decoders.sources.policy import SourcePolicy

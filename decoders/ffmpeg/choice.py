@@ -1,7 +1,8 @@
-"""Reads packets for wanted pictures alone: what a packet says of itself, and the choice among packets, put together."""
+"""Chooses among packets by what each says of itself: those that lead to wanted pictures, or those before a place."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from decoders.ffmpeg.container import VideoPacket
 from decoders.ffmpeg.decode_times import DECODE_TIMED
@@ -10,6 +11,19 @@ from decoders.ffmpeg.needed import CodedPicture, Needed
 from decoders.ffmpeg.picture_units import REORDERED, PictureUnits
 from decoders.ffmpeg.timeline import asset_time_ns, seekable, ticks_to_ns
 from stream.events.media import Media
+
+
+class Choice(Protocol):
+    """Which packets of a recording are decoded."""
+
+    @property
+    def end_ns(self) -> int:
+        """Nothing that is shown from here on is needed."""
+
+    def of(
+        self, following: Iterable[VideoPacket], media: Media, extradata: bytes | None
+    ) -> "Iterator[VideoPacket | None]":
+        """The chosen ones, in order. None: the decoder gives out what it holds, and begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +36,39 @@ class Wanted:
     end_ns: int
     passed: Callable[[int, int], None]
 
+    def of(
+        self, following: Iterable[VideoPacket], media: Media, extradata: bytes | None
+    ) -> "Iterator[VideoPacket | None]":
+        """See `Needed.of`. All packets of a recording that says too little of them."""
+        return _leading_to(self, following, media, extradata) if _can_leave_out(media) else iter(following)
 
-def can_leave_out(media: Media) -> bool:
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Packets before the key frame at `end_ns`, where it is certain that nothing behind it is shown before it. Else all
+    of them: the caller stops at the first picture that is shown later.
+    """
+
+    end_ns: int
+
+    def of(self, following: Iterable[VideoPacket], media: Media, extradata: bytes | None) -> Iterator[VideoPacket]:
+        """Only H.264 says so. In others pictures behind a key frame may be shown before it, or nothing is reordered."""
+        units = PictureUnits(media.codec, extradata)
+        for packet in following:
+            key = packet.is_keyframe and media.codec == "h264" and packet.pts is not None
+            if key and asset_time_ns(media, packet.pts or 0) >= self.end_ns and units.of(packet).starts:
+                return
+            yield packet
+
+
+def _can_leave_out(media: Media) -> bool:
     """Whether packets of the recording can be left out: its packets say when they are shown, and what they are."""
     return seekable(media) and media.container not in DECODE_TIMED and PictureUnits.tell(media)
 
 
-def leading_to(
+def _leading_to(
     wanted: Wanted, following: Iterable[VideoPacket], media: Media, extradata: bytes | None
 ) -> "Iterator[VideoPacket | None]":
-    """See `Needed.of`. Only for a recording that `can_leave_out` packets."""
     units = PictureUnits(media.codec, extradata)
     run = media.runs[0]
 
