@@ -11,6 +11,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 
 from benchmarks.decode_cost import repeated
+from decoders.plan import split_of
 from decoders.protocol import Inspection
 from decoders.sandbox.pool import DecodePool
 from models.weights.fetch import WeightsCache
@@ -126,6 +127,7 @@ def span_of(path: Path, found: Inspection, profile: Profile) -> SpanPlanned:
         first_segment=0,
         end_segment=count,
         segment_count=count,
+        split_ns=split_of(found.media, found.keyframes_ns, profile),
     )
 
 

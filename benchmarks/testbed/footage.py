@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 
+from decoders.plan import split_of
 from decoders.protocol import Inspection
 from stream.events.asset import AssetRef, DecodeSettings, Media, Profile, SpanPlanned
 from stream.events.grid import SECOND_NS, segment_count
@@ -42,6 +43,7 @@ def span_of(
         first_segment=wanted.start,
         end_segment=wanted.stop,
         segment_count=count,
+        split_ns=split_of(found.media, found.keyframes_ns, profile) if len(wanted) == count else None,
     )
 
 

@@ -119,7 +119,8 @@ class _Child:
         source = self._opened()
         # The source stays open over requests, so only the difference belongs to this span.
         read_bytes = source.read_bytes
-        for frames in self._decoder.decode(source, span, self._later if request.get("shared") else lambda: None):
+        decode = self._decoder.decode
+        for frames in decode(source, span, self._later) if request["shared"] else decode(source, span):
             value = frames.to_bytes()
             if len(value) > SLOT_BYTES:
                 raise BadMedia(f"segment {frames.segment} is too large", code="too_large", segments=[frames.segment])

@@ -9,7 +9,9 @@ import threading
 from collections.abc import Iterator
 
 from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.ffmpeg.shared import Later
 from decoders.protocol import Inspection, Source
+from decoders.sampling.later import KeptPicture, LaterPart
 from stream.errors import BadMedia, Fatal
 from stream.events.asset import SpanPlanned
 from stream.events.frames import Frames
@@ -31,6 +33,22 @@ class _Rogue:
 
     def misbehave(self) -> None:
         raise NotImplementedError
+
+
+class Honest:
+    """The real one."""
+
+    def __init__(self) -> None:
+        self._decoder = PyAVDecoder()
+
+    def inspect(self, source: Source) -> Inspection:
+        return self._decoder.inspect(source)
+
+    def decode(self, source: Source, span: SpanPlanned, later: Later = lambda: None) -> Iterator[Frames]:
+        return self._decoder.decode(source, span, later)
+
+    def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
+        return self._decoder.decode_later(source, span)
 
 
 class Hanging(_Rogue):
@@ -146,3 +164,74 @@ class Telling(_Rogue):
     def misbehave(self) -> None:
         heavy = sorted({"torch", "transformers", "onnxruntime", "lancedb", "timm"} & set(sys.modules))
         raise BadMedia(f"imported: {heavy}", code="telling")
+
+
+class _Misled(Honest):
+    """Misbehaves where it decodes for another child."""
+
+    def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
+        self.misbehave()
+        return super().decode_later(source, span)
+
+    def misbehave(self) -> None:
+        raise NotImplementedError
+
+
+class LaterDying(_Misled):
+    misbehave = Dying.misbehave
+
+
+class LaterHanging(_Misled):
+    misbehave = Hanging.misbehave
+
+
+class LaterSpinning(_Misled):
+    misbehave = Spinning.misbehave
+
+
+class LaterGreedy(_Misled):
+    misbehave = Greedy.misbehave
+
+
+class LaterDefective(_Misled):
+    misbehave = Defective.misbehave
+
+
+class LaterRefusing(_Misled):
+    def misbehave(self) -> None:
+        raise BadMedia("a picture cannot be converted", code="unsupported_pixels")
+
+
+class LaterBabbling(_Misled):
+    def misbehave(self) -> None:
+        message = Babbling.messages[0]
+        _write(struct.pack("!I", len(message)) + message)
+
+
+class LaterBoundless(_Misled):
+    def misbehave(self) -> None:
+        message = b'{"kind": "later", "offset": 0, "size": 1e999}'
+        _write(struct.pack("!I", len(message)) + message)
+
+
+class LaterLying(Honest):
+    """Gives bytes that are no pictures."""
+
+    def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
+        return b"pictures"
+
+
+class LaterEmpty(Honest):
+    """Gives pictures of which nothing was kept."""
+
+    def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
+        times = range(span.split_ns or 0, span.media.duration_ns, 100_000_000)
+        return LaterPart([KeptPicture(time_ns, time_ns + 100_000_000, 0) for time_ns in times]).to_bytes()
+
+
+class Asking(Honest):
+    """Asks for the later part again and again."""
+
+    def decode(self, source: Source, span: SpanPlanned, later: Later = lambda: None) -> Iterator[Frames]:
+        while True:
+            later()

@@ -1,9 +1,10 @@
 """Spans partition the wanted cells; their cost and the context around them stay within bounds."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoders.plan import cell_cost_cpu_s, plan_spans
+from decoders.plan import cell_cost_cpu_s, plan_spans, split_of
 from stream.events.asset import Media
 from stream.events.grid import SECOND_NS, SEGMENT_NS
 from stream.events.runs import Run
@@ -119,3 +120,29 @@ def test_what_can_only_be_read_from_its_beginning_is_one_span() -> None:
 
 def test_nothing_wanted_gives_no_span() -> None:
     assert plan_spans(media(), keys(2.0), []) == []
+
+
+def test_two_processes_share_a_clip_at_the_key_frame_that_leaves_them_most_alike() -> None:
+    assert split_of(media(5.0), keys(2.0, 5.0)) == 2 * SECOND_NS
+    assert split_of(media(10.0), keys(2.0, 10.0)) == 6 * SECOND_NS
+    assert split_of(media(5.0), [0, 300_000_000, 3_100_000_000, 4_500_000_000]) == 3_100_000_000
+
+
+@pytest.mark.parametrize(
+    ("of", "keyframes_ns"),
+    [
+        (media(5.0), [0]),
+        (media(5.0), []),
+        (media(5.0), [0, 900_000_000]),  # four fifths and more would still be one process's
+        (media(10.1), keys(2.0, 10.0)),
+        (media(5.0, width=640, height=360), keys(2.0, 5.0)),
+        (media(5.0, container="mpegts"), keys(2.0, 5.0)),
+        (media(5.0, runs=2), keys(2.0, 5.0)),
+    ],
+)
+def test_other_clips_are_decoded_by_one(of: Media, keyframes_ns: list[int]) -> None:
+    assert split_of(of, keyframes_ns) is None
+
+
+def test_key_frames_alone_are_decoded_by_one() -> None:
+    assert split_of(media(5.0), keys(2.0, 5.0), "fast") is None

@@ -1,10 +1,11 @@
 """The plan operator over an inspector and a ledger that are plain values."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pytest
+from pydantic import ValidationError
 
 from stream.errors import BadMedia, Superseded
 from stream.events.asset import (
@@ -204,3 +205,24 @@ def test_a_failure_tells_the_asset(operator: PlanOperator) -> None:
     (out,) = operator.failed(published(3), error)
     assert isinstance(out.data, AssetFailed)
     assert (out.data.asset.asset_id, out.data.code, out.data.asset.version.offset) == ("a", "no_video", 3)
+
+
+@pytest.mark.parametrize(("dense", "split_ns"), [(True, 7), (False, None)])
+def test_a_span_says_where_two_processes_may_share_it(
+    shelf: Shelf, receipts: Receipts, dense: bool, split_ns: int | None
+) -> None:
+    """Without a dense view most of it is not decoded at all."""
+    shelf.found = replace(shelf.found, media=shelf.found.media.model_copy(update={"duration_ns": 5 * SECOND_NS}))
+    operator = PlanOperator(shelf, receipts, two_cells, dense=dense, split=lambda *_: 7)
+    (span,) = (item.data for item in operator.process([published(0)]) if isinstance(item.data, SpanPlanned))
+    assert span.split_ns == split_ns
+
+
+def test_only_the_only_cell_of_an_asset_is_shared(shelf: Shelf, receipts: Receipts) -> None:
+    operator = PlanOperator(shelf, receipts, two_cells)
+    span = next(item.data for item in operator.process([published(0)]) if isinstance(item.data, SpanPlanned))
+    fields = span.model_dump()
+    with pytest.raises(ValidationError, match="only cell"):
+        SpanPlanned.model_validate(fields | {"split_ns": 7})
+    with pytest.raises(ValidationError, match="only cell"):
+        SpanPlanned.model_validate(fields | {"split_ns": 0, "segment_count": 1, "end_segment": 1})
