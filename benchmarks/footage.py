@@ -122,12 +122,11 @@ def span_of(path: Path, found: Inspection, profile: Profile) -> SpanPlanned:
         uri=str(path),
         source=found.source,
         content_digest=found.content_digest,
-        settings=DecodeSettings(profile=profile),
+        settings=DecodeSettings(profile=profile, split_ns=split_of(found.media, found.keyframes_ns, profile)),
         media=found.media,
         first_segment=0,
         end_segment=count,
         segment_count=count,
-        split_ns=split_of(found.media, found.keyframes_ns, profile),
     )
 
 

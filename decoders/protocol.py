@@ -50,4 +50,4 @@ class Decoder(Protocol):
         """
 
     def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
-        """What `decode` needs of the pictures from `span.split_ns` on. Raises as `decode` does."""
+        """What `decode` needs of the pictures from `span.settings.split_ns` on. Raises as `decode` does."""

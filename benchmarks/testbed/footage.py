@@ -33,17 +33,17 @@ def span_of(
     """The span that plan would emit for these cells (all of the asset's by default)."""
     count = segment_count(found.media.duration_ns)
     wanted = cells or range(count)
+    split_ns = split_of(found.media, found.keyframes_ns, profile)
     return SpanPlanned(
         asset=AssetRef(tenant="t", project="p", asset_id="a", version=AssetVersion(1, 0)),
         uri=str(uri),
         source=found.source,
         content_digest=found.content_digest,
-        settings=DecodeSettings(profile=profile, sample_short_side=short_side),
+        settings=DecodeSettings(profile=profile, sample_short_side=short_side, split_ns=split_ns),
         media=found.media,
         first_segment=wanted.start,
         end_segment=wanted.stop,
         segment_count=count,
-        split_ns=split_of(found.media, found.keyframes_ns, profile) if len(wanted) == count else None,
     )
 
 

@@ -40,10 +40,10 @@ class PyAVDecoder:
         reader = self._reader_for(source, span)
         missing: list[int] = []
         ciphertext = False
-        if span.split_ns is None:
+        if span.settings.split_ns is None:
             cells = _cells(reader, span)
         else:
-            found, ciphertext = shared_cell(reader, span.media.duration_ns, span.split_ns, later)
+            found, ciphertext = shared_cell(reader, span.media.duration_ns, span.settings.split_ns, later)
             cells = iter(found)
         for cell in cells:
             # Again before the last cell: a source that changed in between must not complete its span (ADR 0014).
@@ -59,11 +59,11 @@ class PyAVDecoder:
 
     def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
         _check_version(source, span)
-        if span.split_ns is None:
+        if span.settings.split_ns is None:
             raise ValueError("the span has no split")
         self._forget()
         with closing(self._opened(source, span)) as reader:
-            return later_part(reader, span.media.duration_ns, span.split_ns).to_bytes()
+            return later_part(reader, span.media.duration_ns, span.settings.split_ns).to_bytes()
 
     def _reader_for(self, source: Source, span: SpanPlanned) -> FrameReader:
         key = (span.source.tag, span.source.size_bytes, span.media, span.settings.sample_short_side)

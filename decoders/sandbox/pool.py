@@ -214,7 +214,7 @@ class DecodePool:
     @contextmanager
     def _helper(self, span: SpanPlanned) -> "Iterator[Helper | None]":
         """Another child that decodes the later part of a span that can be shared, if one has nothing to do."""
-        seat = self._take_idle() if span.split_ns is not None else None
+        seat = self._take_idle() if span.settings.split_ns is not None else None
         if seat is None or seat.child is None:
             yield None
             return

@@ -21,6 +21,7 @@ from stream.events.ids import (
     is_name,
     is_tenant,
     segment_id,
+    typed_digest,
 )
 from stream.events.media import Media as Media  # noqa: PLC0414 - part of these payloads
 
@@ -170,7 +171,8 @@ class SourceVersion(BaseModel):
 
 class DecodeSettings(BaseModel):
     """Everything that changes what decode yields, and nothing else; its digest is part of every segment id. Without
-    `dense` there is no dense view, and no sample that is chosen by it.
+    `dense` there is no dense view, and no sample that is chosen by it. `split_ns`: a key frame of the only cell of an
+    asset, at which decoding begins anew, so that two processes may decode it (ADR 0091).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -178,10 +180,12 @@ class DecodeSettings(BaseModel):
     sample_short_side: Annotated[int, Field(ge=2, le=4096)] = 256
     algorithm: int = 4
     dense: bool = True
+    split_ns: Annotated[Int64, Field(gt=0)] | None = None
 
     def digest(self) -> str:
-        # What was decoded before there was a choice keeps its ids.
-        return digest("decode", self.model_dump_json(exclude={"dense"} if self.dense else None))
+        # What was decoded before there was a choice keeps its ids. Where a clip is split, its content says.
+        chosen = self.model_dump_json(exclude={"split_ns", "dense"} if self.dense else {"split_ns"})
+        return digest("decode", chosen) if self.split_ns is None else typed_digest("decode split", chosen)
 
 
 class AssetPlanned(Json):
@@ -216,9 +220,7 @@ class AssetPlanned(Json):
 
 
 class SpanPlanned(Json):
-    """Decode cells [first_segment, end_segment) of this content in one go. `split_ns`: a key frame of the only cell, at
-    which decoding begins anew, so that two processes may decode it.
-    """
+    """Decode cells [first_segment, end_segment) of this content in one go."""
 
     type: ClassVar[str] = "rushes.span.planned.v1"
     asset: AssetRef
@@ -233,12 +235,11 @@ class SpanPlanned(Json):
     labels: dict[str, str] = Field(default_factory=dict)
     priority: Priority = "interactive"
     aim: Aim = NO_AIM
-    split_ns: Int64 | None = None
 
     @model_validator(mode="after")
     def _only_a_lone_cell_is_split(self) -> Self:
-        if self.split_ns is not None and (self.segment_count != 1 or self.split_ns <= 0):
-            raise PydanticCustomError("split_ns", "not inside the only cell of an asset")
+        if self.settings.split_ns is not None and self.segment_count != 1:
+            raise PydanticCustomError("split_ns", "only the only cell of an asset is split")
         return self
 
     @property

@@ -15,6 +15,7 @@ from stream.events.asset import (
     DecodeSettings,
     Media,
     Outcome,
+    Profile,
     SegmentProgressed,
     SourceVersion,
     SpanPlanned,
@@ -151,8 +152,7 @@ class PlanOperator:
             asset=ref,
             uri=data.uri,
             content_digest=found.content_digest,
-            # Profile `fast` never has it: its cells are the same either way.
-            settings=DecodeSettings(profile=data.profile, dense=self._dense or data.profile == "fast"),
+            settings=self._settings(data.profile, found),
             media=found.media,
             segment_count=segment_count(found.media.duration_ns),
             labels=data.labels,
@@ -173,6 +173,13 @@ class PlanOperator:
         yield from self._spans(event, planned, found, wanted)
         # Last: what could not be sent must not count as outstanding.
         self._remember(planned, wanted)
+
+    def _settings(self, profile: Profile, found: Inspected) -> DecodeSettings:
+        # Profile `fast` never has a dense view: its cells are the same either way.
+        dense = self._dense or profile == "fast"
+        # Without one most of a clip is not decoded at all.
+        split_ns = self._split(found.media, found.keyframes_ns, profile) if dense else None
+        return DecodeSettings(profile=profile, dense=dense, split_ns=split_ns)
 
     def _wanted(self, planned: AssetPlanned) -> list[int]:
         key = planned.content_key
@@ -214,15 +221,14 @@ class PlanOperator:
             self._outstanding.pop(next(iter(self._outstanding)))
 
     def _spans(self, event: Event, planned: AssetPlanned, found: Inspected, wanted: list[int]) -> Iterable[Event]:
-        ref, settings = planned.asset, planned.settings
-        split_ns = self._split(found.media, found.keyframes_ns, settings.profile) if settings.dense else None
-        for cells in self._span_planner(found.media, found.keyframes_ns, wanted, settings.profile):
+        ref = planned.asset
+        for cells in self._span_planner(found.media, found.keyframes_ns, wanted, planned.settings.profile):
             span = SpanPlanned(
                 asset=ref,
                 uri=planned.uri,
                 source=found.source,
                 content_digest=found.content_digest,
-                settings=settings,
+                settings=planned.settings,
                 media=found.media,
                 first_segment=cells.start,
                 end_segment=cells.stop,
@@ -230,7 +236,6 @@ class PlanOperator:
                 labels=planned.labels,
                 priority=planned.priority,
                 aim=planned.aim,
-                split_ns=split_ns,
             )
             yield _emit(event, ref, span, f"span/{cells.start}")
             # One report for each cell: `progress` is how others learn what waits for decode (ADR 0019).

@@ -100,6 +100,10 @@ def later_of(path: Path, span: SpanPlanned) -> bytes | None:
             return None
 
 
+def split_at(span: SpanPlanned, split_ns: int | None) -> SpanPlanned:
+    return span.model_copy(update={"settings": span.settings.model_copy(update={"split_ns": split_ns})})
+
+
 def spans_of(path: Path) -> tuple[SpanPlanned, SpanPlanned | None]:
     """The whole file as one span, and with a split at the key frame nearest to its middle, where it has one."""
     with closing(open_source(str(path), SourcePolicy(roots=(str(path.parent),)))) as source:
@@ -110,7 +114,7 @@ def spans_of(path: Path) -> tuple[SpanPlanned, SpanPlanned | None]:
         return span, None
     middle_ns = found.media.duration_ns // 2
     split_ns = min(inner, key=lambda time_ns: abs(time_ns - middle_ns))
-    return span, span.model_copy(update={"split_ns": split_ns})
+    return span, split_at(span, split_ns)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -142,7 +146,9 @@ def test_samples_of_both_parts_show_what_is_on_display(tmp_path: Path) -> None:
     lumas = [np.frombuffer(sample.yuv, np.uint8)[: frames.width * frames.height] for sample in frames.samples]
     shown = [number_in(luma.reshape(frames.height, frames.width)) for luma in lumas]
     assert shown == [sample.time_ns // 100_000_000 for sample in frames.samples]
-    assert {shared.split_ns is not None and sample.time_ns < shared.split_ns for sample in frames.samples} == {
+    assert {
+        shared.settings.split_ns is not None and sample.time_ns < shared.settings.split_ns for sample in frames.samples
+    } == {
         True,
         False,
     }
@@ -260,8 +266,8 @@ def test_what_is_planned_for_two_is_decoded_by_two(clip: Path, monkeypatch: pyte
     monkeypatch.setattr("decoders.plan.LEAST_SHARED_CPU_S", 0.0)
     with DecodePool(children=2, policy=SourcePolicy(roots=(str(clip.parent),))) as pool:
         span = span_of(pool.inspect(str(clip)), clip)
-        assert span.split_ns == 5_000_000_000
+        assert span.settings.split_ns == 5_000_000_000
         pool.warm()
         (shared,) = pool.decode(span)
-    expected = decoded(clip, span.model_copy(update={"split_ns": None}))
+    expected = decoded(clip, split_at(span, None))
     assert content([Frames.from_bytes(shared.value)]) == expected

@@ -225,7 +225,7 @@ class LaterEmpty(Honest):
     """Gives pictures of which nothing was kept."""
 
     def decode_later(self, source: Source, span: SpanPlanned) -> bytes:
-        times = range(span.split_ns or 0, span.media.duration_ns, 100_000_000)
+        times = range(span.settings.split_ns or 0, span.media.duration_ns, 100_000_000)
         return LaterPart([KeptPicture(time_ns, time_ns + 100_000_000, 0) for time_ns in times]).to_bytes()
 
 

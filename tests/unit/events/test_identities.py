@@ -28,6 +28,7 @@ SEGMENT = "c19ecb7a9bb6f58ebd14647e40e7bf62"
         (DecodeSettings(), FULL),
         (DecodeSettings(profile="fast"), FAST),
         (DecodeSettings(sample_short_side=512), "ee95331df3d04a8ab026b22bc2277f29"),
+        *((DecodeSettings(split_ns=at), "acb5bc3d0f164cda6a0507a1c544e997") for at in (2_000_000_000, 4_100_000_000)),
     ],
 )
 def test_what_decode_yields_is_named_by_its_settings(settings: DecodeSettings, pinned: str) -> None:

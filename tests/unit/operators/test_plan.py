@@ -13,6 +13,7 @@ from stream.events.asset import (
     AssetFailed,
     AssetPlanned,
     AssetPublished,
+    DecodeSettings,
     Media,
     Outcome,
     SegmentProgressed,
@@ -215,14 +216,14 @@ def test_a_span_says_where_two_processes_may_share_it(
     shelf.found = replace(shelf.found, media=shelf.found.media.model_copy(update={"duration_ns": 5 * SECOND_NS}))
     operator = PlanOperator(shelf, receipts, two_cells, dense=dense, split=lambda *_: 7)
     (span,) = (item.data for item in operator.process([published(0)]) if isinstance(item.data, SpanPlanned))
-    assert span.split_ns == split_ns
+    assert span.settings.split_ns == split_ns
 
 
 def test_only_the_only_cell_of_an_asset_is_shared(shelf: Shelf, receipts: Receipts) -> None:
     operator = PlanOperator(shelf, receipts, two_cells)
     span = next(item.data for item in operator.process([published(0)]) if isinstance(item.data, SpanPlanned))
-    fields = span.model_dump()
+    split = span.settings.model_copy(update={"split_ns": 7})
     with pytest.raises(ValidationError, match="only cell"):
-        SpanPlanned.model_validate(fields | {"split_ns": 7})
-    with pytest.raises(ValidationError, match="only cell"):
-        SpanPlanned.model_validate(fields | {"split_ns": 0, "segment_count": 1, "end_segment": 1})
+        SpanPlanned.model_validate(span.model_dump() | {"settings": split.model_dump()})
+    with pytest.raises(ValidationError):
+        DecodeSettings(split_ns=0)
