@@ -44,7 +44,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class UpTo:
     """Packets before the key frame at `end_ns`, where it is certain that nothing behind it is shown before it. Else all
     of them: the caller stops at the first picture that is shown later.
     """

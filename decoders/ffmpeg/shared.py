@@ -5,7 +5,7 @@ which decoding begins anew, so both parts are the same whoever decodes them, als
 from collections.abc import Callable
 from contextlib import closing
 
-from decoders.ffmpeg.choice import Before
+from decoders.ffmpeg.choice import UpTo
 from decoders.ffmpeg.reader import FrameReader
 from decoders.sampling.cells import Cell
 from decoders.sampling.full import FullSampler
@@ -48,7 +48,7 @@ def _with_earlier(reader: FrameReader, duration_ns: int, split_ns: int) -> FullS
     """A sampler that has all that is shown before the split."""
     sampler = FullSampler(0, 1, duration_ns, reader.last_ns)
     # What is lost behind the split is told by who decodes that.
-    earlier = reader.frames(0, lambda at_ns: sampler.error_at(at_ns) if at_ns < split_ns else None, Before(split_ns))
+    earlier = reader.frames(0, lambda at_ns: sampler.error_at(at_ns) if at_ns < split_ns else None, UpTo(split_ns))
     with closing(earlier):
         for frame in earlier:
             if frame.time_ns >= split_ns:
