@@ -62,7 +62,7 @@ class PyAVDecoder:
         if span.settings.split_ns is None:
             raise ValueError("the span has no split")
         self._forget()
-        with closing(self._opened(source, span)) as reader:
+        with closing(self._opened(source, span, whole=True)) as reader:
             return later_part(reader, span.media.duration_ns, span.settings.split_ns).to_bytes()
 
     def _reader_for(self, source: Source, span: SpanPlanned) -> FrameReader:

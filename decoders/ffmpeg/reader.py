@@ -52,7 +52,7 @@ class FrameReader:
     def __init__(
         self, source: Source, media: Media, short_side: int, limits: MediaLimits, *, whole: bool = False
     ) -> None:
-        """`whole`: the first read begins with the first packet and decodes it."""
+        """`whole`: from where the first read begins, everything is decoded."""
         self._source = source
         self._media = media
         self._short_side = short_side
@@ -85,9 +85,9 @@ class FrameReader:
         """Whether some packets were encrypted. They are reported like packets that the decoder refuses."""
         return self._met_ciphertext or (self._opened is not None and self._opened[1].met_ciphertext)
 
-    def another(self) -> "FrameReader":
+    def another(self, *, whole: bool = False) -> "FrameReader":
         """Another reader of the same source with its own position. Calls to both may alternate."""
-        return FrameReader(self._source, self._media, self._short_side, self._limits)
+        return FrameReader(self._source, self._media, self._short_side, self._limits, whole=whole)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -363,7 +363,7 @@ class _PartReader:
             return
         part = self._media.parts[0] if self._media.parts else None
         known = None
-        # Decoding from the first packet on learns from it what the probe would have.
+        # Decoding from a key picture on learns from it what the probe would have.
         if whole and part is None and (self._media.container, self._media.codec) == ("mov", "h264"):
             known = open_unprobed(self._source, self._limits, index=self._media.stream_index)
         if known is not None:

@@ -29,7 +29,7 @@ def shared_cell(reader: FrameReader, duration_ns: int, split_ns: int, later: Lat
         except (BadEvent, LookupError):
             # Only a process that a hostile file took over gives less than is asked for.
             sampler = _with_earlier(reader, duration_ns, split_ns)
-    with closing(reader.another()) as own:
+    with closing(reader.another(whole=True)) as own:
         for frame in own.frames(split_ns, lambda at_ns: sampler.error_at(at_ns) if at_ns >= split_ns else None):
             if frame.time_ns >= split_ns:
                 list(sampler.push(frame))
