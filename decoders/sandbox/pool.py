@@ -30,6 +30,8 @@ _MAX_RUN_IN_S = 1800.0
 """Upper limit of that extra time: a file may claim any position, and a hang must still end."""
 _AHEAD = SLOTS + 1
 """Cells that a child may have in progress before its parent updates the CPU limit."""
+_PATIENCE_S = 1.0
+"""How long an inspection waits for a busy child before one more child is started."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,8 +57,9 @@ class _Seat:
 
 
 class DecodePool:
-    """Thread-safe. `inspect` and `decode` wait for a free child; an open `decode` iterator holds one. `policy`: what
-    may be read; `policy_of`: by whose it is.
+    """Thread-safe. `decode` waits for a free child, and an open iterator holds one. `inspect` does not wait for long:
+    where all children decode, one more is started for inspections. `policy`: what may be read; `policy_of`: by whose it
+    is.
 
     Raises the decoder's errors; `Retryable` `decoder_died` or `decoder_hung`, and `BadMedia` `decoder_out_of_memory` or
     `too_slow`, when a child ended; `Unavailable` `decoder_start` when no child starts; and `Fatal` `sandbox_required`
@@ -87,6 +90,8 @@ class DecodePool:
         self._seats = tuple(_Seat() for _ in range(children))
         # Longest idle first, so that all children are used and wear out alike.
         self._idle = list(self._seats)
+        self._one_more = _Seat()
+        self._spare = [self._one_more]
         # All start at once: they import at the same time, and early requests find them ready.
         for seat in self._seats:
             with suppress(Unavailable):  # the request that needs the child reports it
@@ -103,7 +108,7 @@ class DecodePool:
     @property
     def pids(self) -> set[int]:
         """Process ids of the last child of each seat, alive or not."""
-        return {seat.child.pid for seat in self._seats if seat.child is not None}
+        return {seat.child.pid for seat in (*self._seats, self._one_more) if seat.child is not None}
 
     @property
     def ready(self) -> int:
@@ -136,7 +141,7 @@ class DecodePool:
             self._closed = True
             self._idle.clear()
             self._free.notify_all()
-        for seat in self._seats:
+        for seat in (*self._seats, self._one_more):
             if seat.child is not None:
                 seat.child.close()
         self._starter.shutdown()
@@ -251,12 +256,17 @@ class DecodePool:
 
     def _take(self, uri: str, *, brief: bool) -> _Seat:
         """The idle seat whose child has this source open, else the seat that is idle for longest. Who needs it only
-        briefly goes first: otherwise a clip would not even be looked at before the spans of a film are decoded.
+        briefly goes first, or gets one more: otherwise a clip would not even be looked at before the spans of a film
+        are decoded.
         """
         with self._free:
             self._brief += brief
             try:
-                self._free.wait_for(lambda: self._closed or (self._idle and (brief or not self._brief)))
+                while not self._free.wait_for(
+                    lambda: self._closed or (self._idle and (brief or not self._brief)), self._patience_s(brief=brief)
+                ):
+                    if self._spare:
+                        return self._spare.pop()
             finally:
                 self._brief -= brief
                 self._free.notify_all()
@@ -266,6 +276,13 @@ class DecodePool:
             seat = next((each for each in self._idle if each.child and each.child.last_uri == uri), self._idle[0])
             self._idle.remove(seat)
         return seat
+
+    def _patience_s(self, *, brief: bool) -> float | None:
+        """How long to wait for an idle seat before the spare one is taken; None for ever."""
+        if not brief:
+            return None
+        started = any(seat.child is not None for seat in self._spare)
+        return 0.0 if started else _PATIENCE_S
 
     def _idle_child(self, seat: _Seat) -> ChildProcess:
         """The seat's child, idle: it finishes a span that was closed early, and a child that ended is replaced."""
@@ -325,7 +342,7 @@ class DecodePool:
             seat.child.send({"do": "stop"})
         with self._free:
             if not self._closed:
-                self._idle.append(seat)
+                (self._spare if seat is self._one_more else self._idle).append(seat)
                 self._free.notify_all()
 
 

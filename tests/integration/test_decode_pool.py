@@ -291,6 +291,34 @@ def test_a_warm_pool_has_all_its_children_up(tmp_path: Path) -> None:
         assert pool.ready == len(pool.pids) == 3
 
 
+def test_who_looks_at_a_file_does_not_wait_for_those_who_decode(clip: Path, found: Inspection) -> None:
+    with pool_of(clip) as pool:
+        cells = pool.decode(span_of(found, clip))
+        assert next(cells).segment == 0
+        (decoding,) = pool.pids
+        assert pool.inspect(str(clip)) == found
+        (more,) = pool.pids - {decoding}
+        assert pool.inspect(str(clip)) == found
+        assert pool.pids == {decoding, more}
+        assert [frames.segment for frames in cells] == [1, 2, 3]
+        os.kill(more, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(more)] if psutil.pid_exists(more) else [], timeout=30)
+        again = pool.decode(span_of(found, clip))
+        assert next(again).segment == 0
+        assert pool.inspect(str(clip)) == found
+        again.close()
+        left = pool.pids
+    assert not any(psutil.pid_exists(pid) for pid in left)
+
+
+def test_who_looks_at_a_file_takes_a_child_that_is_idle(clip: Path, found: Inspection) -> None:
+    with pool_of(clip) as pool:
+        pool.warm()
+        before = pool.pids
+        assert pool.inspect(str(clip)) == found
+        assert pool.pids == before
+
+
 def test_what_one_tenant_has_open_stays_open_for_no_other(clip: Path, found: Inspection) -> None:
     policies = {"default": SourcePolicy(roots=(str(clip.parent),)), "other": SourcePolicy(roots=("/nowhere",))}
     span = span_of(found, clip)
