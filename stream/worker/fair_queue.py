@@ -77,6 +77,10 @@ def _all(_claim: Claim) -> bool:
     return True
 
 
+def _none(_claim: Claim) -> bool:
+    return False
+
+
 class _Line(Generic[T]):
     """What waits of one tenant in one lane: by arrival, or one item of each subject after the other. Never empty for
     long: the queue drops a line that is.
@@ -107,8 +111,9 @@ class _Line(Generic[T]):
     def has(self, among: Among) -> bool:
         return among is _all or any(among(flow[0][0]) for flow in self._flows.values())
 
-    def take(self, among: Among) -> tuple[Claim, T]:
-        key = next(key for key, flow in self._flows.items() if among(flow[0][0]))
+    def take(self, among: Among, first: Among) -> tuple[Claim, T]:
+        able = [key for key, flow in self._flows.items() if among(flow[0][0])]
+        key = next((key for key in able if first(self._flows[key][0][0])), able[0])
         flow = self._flows.pop(key)
         taken = flow.popleft()
         if flow:
@@ -154,8 +159,12 @@ class FairQueue(Generic[T]):
         """Whether `take` would return an item."""
         return any(self._may(may, among, tenant, lane) for lane in LANES for tenant in self._waiting[lane])
 
-    def take(self, may: Callable[[str, Lane], bool], among: Among = _all) -> tuple[Claim, T] | None:
-        """The next item among tenants that have credit; None if none has. Call `charge` once its cost is known."""
+    def take(
+        self, may: Callable[[str, Lane], bool], among: Among = _all, first: Among = _none
+    ) -> tuple[Claim, T] | None:
+        """The next item among tenants that have credit; None if none has. Of its tenant those come `first` for which
+        that is true. Call `charge` once its cost is known.
+        """
         lane = self._lanes.next(
             [lane for lane in LANES if self._waiting[lane]],
             lambda lane: any(self._may(may, among, tenant, lane) for tenant in self._waiting[lane]),
@@ -165,7 +174,7 @@ class FairQueue(Generic[T]):
         waiting = self._waiting[lane]
         tenant = self._tenants[lane].next(waiting, lambda tenant: self._may(may, among, tenant, lane))
         assert tenant is not None, "a tenant of this lane has credit"
-        claim, item = waiting[tenant].take(among)
+        claim, item = waiting[tenant].take(among, first)
         if not waiting[tenant]:
             del waiting[tenant]
         self._release(claim)

@@ -18,10 +18,10 @@ NEWCOMERS_FIRST = 64
 
 
 class InTurn(PlainQueue):
-    """Gives the first record of each subject, then the second of each, and a new subject is among the next: a short
-    asset does not wait for all of a long one. A turn is a record, or the pieces of it until it gives way. Lanes have
-    the shares that they have where they are admitted. A batch is ready when it is full, or `max_wait_s` after the first
-    record came.
+    """Gives the first record of each subject, then the second of each; of a tenant those come first that had no turn
+    yet: a short asset does not wait for a long one, whose turns are long. A turn is a record, or the pieces of it until
+    it gives way. Lanes have the shares that they have where they are admitted. A batch is ready when it is full, or
+    `max_wait_s` after the first record came.
     """
 
     def __init__(self, policy: BatchPolicy) -> None:
@@ -73,7 +73,7 @@ class InTurn(PlainQueue):
             return batch
         size = 0
         while len(batch) < self._policy.max_records and size < self._policy.max_bytes:
-            taken = self._queue.take(_any, self._may)
+            taken = self._queue.take(_any, self._may, self._first)
             if taken is None:
                 break
             claim, (work, item_size) = taken
@@ -98,17 +98,19 @@ class InTurn(PlainQueue):
         return held and self._queue.may_any(_any, self._may)
 
     def _may(self, claim: Claim) -> bool:
-        if not self._held or self._is_new(claim):
-            return True
+        return not self._held or self._first(claim)
+
+    def _first(self, claim: Claim) -> bool:
+        """Whether it had no turn yet, or has let so many pass that had none."""
         at = self._served.get((claim.tenant, claim.subject), self._passed)
-        return self._passed - at >= NEWCOMERS_FIRST
+        return self._is_new(claim) or self._passed - at >= NEWCOMERS_FIRST
 
     def _is_new(self, claim: Claim) -> bool:
         # Nobody waits for the batch lane.
         return claim.lane == "interactive" and (claim.tenant, claim.subject) not in self._served
 
     def _remember(self, claim: Claim) -> None:
-        self._passed += self._held and self._is_new(claim)
+        self._passed += self._is_new(claim)
         self._served.pop((claim.tenant, claim.subject), None)
         self._served[claim.tenant, claim.subject] = self._passed
         if len(self._served) > REMEMBERED:

@@ -54,7 +54,7 @@ def test_a_clip_does_not_wait_for_all_of_a_film() -> None:
     kit = Turns("clip-0", "clip-1", "other-0")
     kit.ask(*(f"film-{number}" for number in range(300)))
     kit.settle(steps=1000)
-    assert kit.seen[:7] == ["film-0", "film-1", "clip-0", "other-0", "film-2", "clip-1", "film-3"]
+    assert kit.seen[:7] == ["film-0", "clip-0", "other-0", "film-1", "clip-1", "film-2", "film-3"]
     assert sorted(kit.seen) == sorted({*kit.seen}) and len(kit.seen) == 303
     assert kit.pending() == 0
 
@@ -72,29 +72,53 @@ def test_tenants_and_lanes_have_their_shares() -> None:
     assert len(kit.seen) == 60 and kit.pending() == 0
 
 
+def add(queue: InTurn, name: str, lane: str = "interactive", tenant: str = "acme") -> None:
+    headers = {"ce_tenant": tenant.encode(), "ce_subject": name.encode(), LANE_HEADER: lane.encode()}
+    queue.add(Work(Record("spans", 0, 0, b"", b"", headers)), size=1, now_s=0.0)
+
+
+def taken(queue: InTurn, times: int = 1) -> list[str]:
+    works = (work for _ in range(times) for work in queue.take(0.0))
+    return [work.record.headers["ce_subject"].decode().partition("-")[0] for work in works]
+
+
 @pytest.mark.parametrize("lane", ["interactive", "batch"])
 def test_a_flood_of_newcomers_starves_nobody(lane: str) -> None:
     """Where outputs are behind all the time: who is held back has its turn after 64 newcomers, and again after as
     many. Nobody waits for the batch lane, so none of it is a newcomer.
     """
     queue = InTurn(BatchPolicy())
-
-    def add(name: str, lane: str) -> None:
-        headers = {"ce_tenant": b"acme", "ce_subject": name.encode(), LANE_HEADER: lane.encode()}
-        queue.add(Work(Record("spans", 0, 0, b"", b"", headers)), size=1, now_s=0.0)
-
-    def taken() -> list[str]:
-        return [work.record.headers["ce_subject"].decode() for work in queue.take(0.0)]
-
     for _ in range(5):
-        add("film", "interactive")
-    assert taken() == ["film"]
-    assert not queue.hold_back(True) and taken() == []
+        add(queue, "film")
+    assert taken(queue) == ["film"]
+    assert not queue.hold_back(True) and taken(queue) == []
     for number in range(80):
-        add(f"clip-{number}", lane)
+        add(queue, f"clip-{number}", lane)
     assert queue.hold_back(True) is queue.newcomer() is (lane == "interactive")
-    order = [name.partition("-")[0] for _ in range(90) for name in taken()]
+    order = taken(queue, 90)
     assert order == ([*["clip"] * 64, "film", *["clip"] * 16] if lane == "interactive" else [])
+
+
+def test_who_had_no_turn_comes_before_who_had_one_and_waited_longer() -> None:
+    """The turns of a film are long. After 64 newcomers it has one."""
+    queue = InTurn(BatchPolicy())
+    for _ in range(5):
+        add(queue, "film")
+    assert taken(queue) == ["film"]
+    for number in range(80):
+        add(queue, f"clip-{number}")
+    assert taken(queue, 90) == [*["clip"] * 64, "film", *["clip"] * 16, *["film"] * 3]
+
+
+def test_newcomers_of_one_tenant_take_no_turn_of_another() -> None:
+    queue = InTurn(BatchPolicy())
+    for _ in range(5):
+        add(queue, "film", tenant="globex")
+    assert taken(queue) == ["film"]
+    for number in range(9):
+        add(queue, f"clip-{number}")
+    order = taken(queue, 9)
+    assert order.count("film") == 4, order
 
 
 def test_what_comes_back_after_an_outage_is_next() -> None:
