@@ -13,7 +13,7 @@ from decoders import REGISTRY
 from decoders.protocol import Inspection
 from decoders.sandbox.child import SLOTS
 from decoders.sandbox.helper import Helper, measure
-from decoders.sandbox.process import ChildProcess
+from decoders.sandbox.process import ChildProcess, reported_in_words
 from decoders.sources.policy import SourcePolicy
 from decoders.sources.uris import describe
 from stream.children.process import NONSENSE, ChildDied, ChildHung, ChildSlow
@@ -245,14 +245,26 @@ class DecodePool:
         self, uri: str, tenant: str, waiting: "list[int] | tuple[()]", *, brief: bool = False
     ) -> Iterator[ChildProcess]:
         """A free child, started and idle. If it ends, the error names the URI and the cells that are still missing."""
-        seat = self._take(uri, brief=brief)
+        seat, child = self._seat_and_child(uri, brief=brief)
         try:
-            child = self._idle_child(seat)
             child.serve(uri, self._policy_of(tenant))
-            with _reported_in_words(child, waiting):
+            with reported_in_words(child, waiting):
                 yield child
         finally:
             self._give_back(seat)
+
+    def _seat_and_child(self, uri: str, *, brief: bool) -> tuple[_Seat, ChildProcess]:
+        """Where the spare child does not start, there is no room for it: the others are waited for from then on."""
+        while True:
+            seat = self._take(uri, brief=brief)
+            try:
+                return seat, self._idle_child(seat)
+            except BaseException as error:
+                self._give_back(seat)
+                if seat is not self._one_more or not isinstance(error, Unavailable):
+                    raise
+                with self._free:
+                    self._spare.clear()
 
     def _take(self, uri: str, *, brief: bool) -> _Seat:
         """The idle seat whose child has this source open, else the seat that is idle for longest. Who needs it only
@@ -344,27 +356,6 @@ class DecodePool:
             if not self._closed:
                 (self._spare if seat is self._one_more else self._idle).append(seat)
                 self._free.notify_all()
-
-
-@contextmanager
-def _reported_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Iterator[None]:
-    """Ends a child that dies, hangs or sends invalid messages, and raises `Retryable` with its
-    URI and missing cells.
-    """
-    try:
-        yield
-    except ChildHung:
-        code, what = "decoder_hung", "decoding made no progress for too long and was stopped"
-    except ChildDied as death:
-        code, what = "decoder_hung" if death.hung else "decoder_died", f"the decode process ended ({death.how})"
-    except OSError:
-        code, what = "decoder_died", "the decode process ended (connection lost)"
-    except (ValueError, LookupError, TypeError, ArithmeticError):
-        code, what = "decoder_died", f"the decode process ended ({NONSENSE})"
-    else:
-        return
-    child.close()
-    raise Retryable(f"{describe(child.last_uri)}: {what}", code=code, segments=waiting)
 
 
 def _pool_closed() -> Unavailable:

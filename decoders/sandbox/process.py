@@ -6,12 +6,15 @@ import mmap
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from decoders.sandbox.child import SLOT_BYTES, SLOTS
 from decoders.sandbox.parent_source import SourceServer
 from decoders.sources.policy import SourcePolicy
-from stream.children.process import NONSENSE, SEND_TIMEOUT_S, Child, ChildDied
+from decoders.sources.uris import describe
+from stream.children.process import NONSENSE, SEND_TIMEOUT_S, Child, ChildDied, ChildHung
+from stream.errors import Retryable
 
 WORN_OUT_CPU_S = 3600.0
 """An idle child that has used this much CPU time is replaced, because its hard CPU limit comes nearer."""
@@ -76,6 +79,27 @@ class ChildProcess(Child):
             super().close()
             self._sources.close()
             self._kept.close()
+
+
+@contextlib.contextmanager
+def reported_in_words(child: ChildProcess, waiting: "list[int] | tuple[()]") -> Iterator[None]:
+    """Ends a child that dies, hangs or sends invalid messages, and raises `Retryable` with its
+    URI and missing cells.
+    """
+    try:
+        yield
+    except ChildHung:
+        code, what = "decoder_hung", "decoding made no progress for too long and was stopped"
+    except ChildDied as death:
+        code, what = "decoder_hung" if death.hung else "decoder_died", f"the decode process ended ({death.how})"
+    except OSError:
+        code, what = "decoder_died", "the decode process ended (connection lost)"
+    except (ValueError, LookupError, TypeError, ArithmeticError):
+        code, what = "decoder_died", f"the decode process ended ({NONSENSE})"
+    else:
+        return
+    child.close()
+    raise Retryable(f"{describe(child.last_uri)}: {what}", code=code, segments=waiting)
 
 
 def anonymous_memory(size_bytes: int) -> int:

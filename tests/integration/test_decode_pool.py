@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.testbed.clips import write_clip
 from benchmarks.testbed.footage import span_of
+from benchmarks.testbed.waiting import wait_for
 from decoders.ffmpeg.decoder import PyAVDecoder
 from decoders.protocol import Inspection
 from decoders.sandbox.pool import ChildLimits, DecodePool
@@ -309,6 +310,26 @@ def test_who_looks_at_a_file_does_not_wait_for_those_who_decode(clip: Path, foun
         again.close()
         left = pool.pids
     assert not any(psutil.pid_exists(pid) for pid in left)
+
+
+def test_where_no_further_child_starts_who_looks_at_a_file_waits(
+    clip: Path, found: Inspection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def refuse(*_: object) -> None:
+        refused.append("no room")
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    with pool_of(clip) as pool, ThreadPoolExecutor(1) as other:
+        cells = pool.decode(span_of(found, clip))
+        assert next(cells).segment == 0
+        monkeypatch.setattr(process, "_spawn", refuse)
+        looked = other.submit(pool.inspect, str(clip))
+        wait_for(lambda: bool(refused), "a further child is asked for")
+        assert [frames.segment for frames in cells] == [1, 2, 3]
+        assert looked.result(60) == found
+        assert len(refused) == 1
 
 
 def test_who_looks_at_a_file_takes_a_child_that_is_idle(clip: Path, found: Inspection) -> None:
