@@ -131,7 +131,9 @@ class LaterRecorder:
         self._current = frame, kept
         self._found.append(kept)
         if first:
+            # It also stands for what came before, where nothing did.
             self._keep()
+            kept.small = frame.dense()
 
     def finish(self, *, ciphertext: bool = False) -> LaterPart:
         """The last frame stays on display, also beyond the asset's end."""

@@ -5,10 +5,12 @@ import logging
 from decoders.sandbox.process import ChildProcess
 from decoders.sources.policy import SourcePolicy
 from stream.children.process import ChildDied, ChildHung
+from stream.clock import SystemClock
 from stream.events.asset import SpanPlanned
 
 # Whole numbers up to 2**53 are exact in JSON readers that use doubles.
 _MAX_MEASURE = 2**53 - 1
+_LEAST_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -21,7 +23,8 @@ class Helper:
         self, child: ChildProcess, span: SpanPlanned, policy: SourcePolicy, *, wall_s: float, cpu_s: float
     ) -> None:
         self._child = child
-        self._wall_s = wall_s
+        self._clock = SystemClock()
+        self._until_s = self._clock.monotonic_s() + wall_s
         self._spent_s = child.cpu_s()
         self.cpu_us = self.read_bytes = 0
         child.serve(span.uri, policy)
@@ -35,7 +38,8 @@ class Helper:
         if not child.busy:
             return b""
         try:
-            answer = child.receive(self._wall_s)
+            # It had the time that the earlier part took: both together take no longer than one part may.
+            answer = child.receive(max(_LEAST_S, self._until_s - self._clock.monotonic_s()))
             child.busy = False
             if answer["kind"] != "later" or answer.get("spent"):
                 _log.info("the later part of a clip is decoded by its own process (%s)", str(answer.get("code"))[:100])

@@ -260,11 +260,11 @@ class DecodePool:
             try:
                 return seat, self._idle_child(seat)
             except BaseException as error:
-                self._give_back(seat)
                 if seat is not self._one_more or not isinstance(error, Unavailable):
+                    self._give_back(seat)
                     raise
-                with self._free:
-                    self._spare.clear()
+                if seat.child is not None:
+                    seat.child.close()
 
     def _take(self, uri: str, *, brief: bool) -> _Seat:
         """The idle seat whose child has this source open, else the seat that is idle for longest. Who needs it only

@@ -70,6 +70,7 @@ class Claim(NamedTuple):
 
 
 Among = Callable[[Claim], bool]
+Rank = Callable[[Claim], int]
 Place = Literal["last", "next", "next of its subject"]
 
 
@@ -77,8 +78,8 @@ def _all(_claim: Claim) -> bool:
     return True
 
 
-def _none(_claim: Claim) -> bool:
-    return False
+def _alike(_claim: Claim) -> int:
+    return 0
 
 
 class _Line(Generic[T]):
@@ -111,9 +112,9 @@ class _Line(Generic[T]):
     def has(self, among: Among) -> bool:
         return among is _all or any(among(flow[0][0]) for flow in self._flows.values())
 
-    def take(self, among: Among, first: Among) -> tuple[Claim, T]:
+    def take(self, among: Among, rank: Rank) -> tuple[Claim, T]:
         able = [key for key, flow in self._flows.items() if among(flow[0][0])]
-        key = next((key for key in able if first(self._flows[key][0][0])), able[0])
+        key = min(able, key=lambda key: rank(self._flows[key][0][0]))  # the first of them, where several are alike
         flow = self._flows.pop(key)
         taken = flow.popleft()
         if flow:
@@ -160,10 +161,10 @@ class FairQueue(Generic[T]):
         return any(self._may(may, among, tenant, lane) for lane in LANES for tenant in self._waiting[lane])
 
     def take(
-        self, may: Callable[[str, Lane], bool], among: Among = _all, first: Among = _none
+        self, may: Callable[[str, Lane], bool], among: Among = _all, rank: Rank = _alike
     ) -> tuple[Claim, T] | None:
-        """The next item among tenants that have credit; None if none has. Of its tenant those come `first` for which
-        that is true. Call `charge` once its cost is known.
+        """The next item among tenants that have credit; None if none has. Of its tenant those of the lowest `rank` come
+        first. Call `charge` once its cost is known.
         """
         lane = self._lanes.next(
             [lane for lane in LANES if self._waiting[lane]],
@@ -174,7 +175,7 @@ class FairQueue(Generic[T]):
         waiting = self._waiting[lane]
         tenant = self._tenants[lane].next(waiting, lambda tenant: self._may(may, among, tenant, lane))
         assert tenant is not None, "a tenant of this lane has credit"
-        claim, item = waiting[tenant].take(among, first)
+        claim, item = waiting[tenant].take(among, rank)
         if not waiting[tenant]:
             del waiting[tenant]
         self._release(claim)

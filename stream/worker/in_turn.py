@@ -73,7 +73,7 @@ class InTurn(PlainQueue):
             return batch
         size = 0
         while len(batch) < self._policy.max_records and size < self._policy.max_bytes:
-            taken = self._queue.take(_any, self._may, self._first)
+            taken = self._queue.take(_any, self._may, self._rank)
             if taken is None:
                 break
             claim, (work, item_size) = taken
@@ -98,12 +98,18 @@ class InTurn(PlainQueue):
         return held and self._queue.may_any(_any, self._may)
 
     def _may(self, claim: Claim) -> bool:
-        return not self._held or self._first(claim)
+        return not self._held or self._is_new(claim) or self._let_pass(claim)
 
-    def _first(self, claim: Claim) -> bool:
-        """Whether it had no turn yet, or has let so many pass that had none."""
+    def _rank(self, claim: Claim) -> int:
+        """In the batch lane subjects are alike."""
+        if claim.lane != "interactive":
+            return 0
+        return 0 if self._let_pass(claim) else 1 if self._is_new(claim) else 2
+
+    def _let_pass(self, claim: Claim) -> bool:
+        """Whether it has let so many pass that had no turn before."""
         at = self._served.get((claim.tenant, claim.subject), self._passed)
-        return self._is_new(claim) or self._passed - at >= NEWCOMERS_FIRST
+        return self._passed - at >= NEWCOMERS_FIRST
 
     def _is_new(self, claim: Claim) -> bool:
         # Nobody waits for the batch lane.

@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks.testbed.footage import corpus_clips, span_of
 from decoders.ffmpeg.decoder import PyAVDecoder
+from decoders.sampling.cells import Shown
+from decoders.sampling.later import LaterRecorder
 from decoders.sandbox.helper import Helper
 from decoders.sandbox.pool import ChildLimits, DecodePool
 from decoders.sources.opening import open_source
@@ -134,6 +136,28 @@ def test_both_parts_together_are_the_whole(tmp_path: Path, clip: Callable[[Path]
     assert decoded(path, shared, told) == expected
     assert asked == [later]
     assert decoded(path, shared) == expected
+
+
+def test_the_later_part_begins_with_its_own_key_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At thirty pictures a second times are rounded, and without reordering nothing hides a seek that is too early."""
+    path = write_numbered(
+        tmp_path / "clip.mp4", range(200), time_base=Fraction(1, 30), gop=50, options={"bf": "0", "sc_threshold": "0"}
+    )
+    whole, shared = spans_of(path)
+    assert shared is not None
+    assert shared.settings.split_ns == 3_333_333_333
+    seen: list[int] = []
+    push = LaterRecorder.push
+
+    def watched(recorder: LaterRecorder, frame: Shown) -> None:
+        seen.append(frame.time_ns)
+        push(recorder, frame)
+
+    monkeypatch.setattr(LaterRecorder, "push", watched)
+    later = later_of(path, shared)
+    assert len(seen) == 100
+    assert seen[0] == shared.settings.split_ns
+    assert decoded(path, shared, lambda: later) == decoded(path, shared) == decoded(path, whole)
 
 
 def test_samples_of_both_parts_show_what_is_on_display(tmp_path: Path) -> None:

@@ -105,9 +105,25 @@ def test_who_had_no_turn_comes_before_who_had_one_and_waited_longer() -> None:
     for _ in range(5):
         add(queue, "film")
     assert taken(queue) == ["film"]
-    for number in range(80):
+    for number in range(150):
         add(queue, f"clip-{number}")
-    assert taken(queue, 90) == [*["clip"] * 64, "film", *["clip"] * 16, *["film"] * 3]
+    flood = ["clip"] * 64
+    assert taken(queue, 200) == [*flood, "film", *flood, "film", *["clip"] * 22, *["film"] * 2]
+
+
+def test_newcomers_of_one_lane_change_no_turns_of_the_other() -> None:
+    """Nobody waits for the batch lane: its subjects take turns, whoever had one."""
+    queue = InTurn(BatchPolicy())
+    for _ in range(30):
+        add(queue, "old-film", "batch")
+    assert taken(queue) == ["old"]
+    for number in range(200):
+        add(queue, f"clip-{number}")
+    assert taken(queue, 100).count("old") > 10
+    for number in range(5):
+        add(queue, f"new-{number}", "batch")
+    batch = [name for name in taken(queue, 40) if name != "clip"]
+    assert batch[1:6] == ["new"] * 5, batch
 
 
 def test_newcomers_of_one_tenant_take_no_turn_of_another() -> None:

@@ -72,8 +72,12 @@ def test_what_settles_or_jumps_around_the_split_is_kept(moved: int) -> None:
     assert in_two(frames, duration_ns, split * TICK_NS) == whole
 
 
-def test_where_nothing_is_shown_before_the_split_the_later_part_is_the_cell() -> None:
-    frames = [Flat(2 * SECOND_NS + number * TICK_NS, 2 * SECOND_NS + (number + 1) * TICK_NS) for number in range(50)]
+@pytest.mark.parametrize("step_ns", [TICK_NS, TICK_NS // 5])
+def test_where_nothing_is_shown_before_the_split_the_later_part_is_the_cell(step_ns: int) -> None:
+    """Its first picture may be on display at no tick of its own."""
+    begin = 2 * SECOND_NS + 1
+    frames = [Flat(begin + number * step_ns, begin + (number + 1) * step_ns) for number in range(250)]
+    frames = [frame for frame in frames if frame.end_ns < 4 * SECOND_NS]
     (whole,) = (content(cell) for cell in cells_of(frames, range(1), 4 * SECOND_NS))
     assert in_two(frames, 4 * SECOND_NS, SECOND_NS) == whole
 
