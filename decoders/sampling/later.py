@@ -151,11 +151,10 @@ class LaterRecorder:
             self._keep()
         while self._tick < self._end_tick and self._tick * TICK_NS < until_ns:
             kept.small = frame.dense()
-            unchanged = self._before is None or self._before is kept.small
-            change = 0.0 if unchanged or self._before is None else difference(self._before, kept.small)
+            before, self._before = self._before, kept.small
+            change = 0.0 if before is None or before is kept.small else difference(before, kept.small)
             if self._asked.at_tick(change):
                 self._keep()
-            self._before = kept.small
             self._tick += 1
 
     def _keep(self) -> None:
