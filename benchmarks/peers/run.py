@@ -7,6 +7,7 @@ two model threads. One decoder thread each, except Ray's reader in `full`, which
 """
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -42,14 +43,10 @@ PEERS: Mapping[str, Peer] = {
 EVERYTHING = Peer("rushes_everything", None, "also: shots, moderation, vectors, by its own models")
 
 
-def measure(size: Size, only: Collection[str] = (), without: Collection[str] = ()) -> Report:
-    """`only` these workloads, or all; `without` these contenders."""
+def measure(size: Size, only: Collection[str] = (), without: Collection[str] = ()) -> Iterator[tuple[str, Report]]:
+    """Each workload and its figures. `only` these workloads, or all; `without` these contenders."""
     model = tagger()
     pythons = {peer.module: _python(peer) for peer in (*PEERS.values(), EVERYTHING)}
-    report = Report(
-        f"The same 1080p footage of 25 frames/s through other engines (EfficientNet-Lite0 through ONNX Runtime, one "
-        f"frame a second, from start to exit, {size.film_s} s a film)"
-    )
     adopt_orphans()
     with tempfile.TemporaryDirectory(dir=footage_dir()) as folder:  # beside the footage, which is linked
         for number, work in enumerate(workloads(size, Path(folder))):
@@ -62,10 +59,18 @@ def measure(size: Size, only: Collection[str] = (), without: Collection[str] = (
                 print(f"{work.facts}: {name} …", flush=True)
                 arguments = [work.profile, str(model), str(out), *map(str, work.files)]
                 costs[name] = cost_of(pythons[peer.module], peer.module, arguments, out)
+            report = Report(_question(size))
             _add(report, work, costs, outs)
+            yield work.name, report
             for out in outs.values():
                 shutil.rmtree(out)
-    return report
+
+
+def _question(size: Size) -> str:
+    return (
+        f"The same 1080p footage of 25 frames/s through other engines (EfficientNet-Lite0 through ONNX Runtime, one "
+        f"frame a second, from start to exit, {size.film_s} s a film)"
+    )
 
 
 def _contenders(work: Workload, without: Collection[str] = ()) -> Iterator[tuple[str, Peer]]:
@@ -109,17 +114,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_true", help="20 s a film; keeps no figures")
-    sizes.add_argument("--whole", action="store_true", help="30 minutes of each kind and 2,000 clips: an hour and more")
+    sizes.add_argument(
+        "--whole", action="store_true", help="30 minutes of each kind and 2,000 clips: two hours and more"
+    )
     parser.add_argument("--clips", type=int, help="how many clips [6, 40 or 2,000]")
     parser.add_argument("--only", action="append", default=[], choices=NAMES, help="a workload; repeatable")
     parser.add_argument("--without", action="append", default=[], choices=(RAY, ALL), help="a contender to leave out")
     given = parser.parse_args()
     size = QUICK if given.quick else WHOLE if given.whole else REDUCED
-    report = measure(size if given.clips is None else replace(size, clips=given.clips), given.only, given.without)
-    report.show()
+    size = size if given.clips is None else replace(size, clips=given.clips)
+    every = Report(_question(size))
+    for name, report in measure(size, given.only, given.without):
+        report.show()
+        every.figures += report.figures
+        if given.whole and given.clips is None:
+            report.write(f"peers_whole_{_word(name)}")  # a file of its own: the next one may take an hour
     # Figures of a part would take the place of all.
-    if not (given.quick or given.only or given.without or given.clips):
-        report.write("peers_whole" if given.whole else "peers")
+    if not (given.quick or given.whole or given.only or given.without or given.clips):
+        every.write("peers")
+
+
+def _word(name: str) -> str:
+    """The name of a workload as part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower())
 
 
 if __name__ == "__main__":
