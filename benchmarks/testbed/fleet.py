@@ -14,6 +14,8 @@ from benchmarks.testbed.runs import RUSHES, descendants
 
 STOP_S = 60.0
 PARTITIONS = 4
+_LAST_WORDS = 4_000
+"""Characters: a traceback has room in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Fleet:
     named: bool = False
     members: list[Member] = field(default_factory=list)
     started: int = 0
-    unasked: list[tuple[str, int]] = field(default_factory=list)
-    """Log and exit code of each member that ended by itself."""
+    unasked: list[tuple[str, int, str]] = field(default_factory=list)
+    """Log, exit code and last words of each member that ended by itself."""
 
     def __enter__(self) -> Self:
         self.logs.mkdir()
@@ -76,7 +78,7 @@ class Fleet:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, "TMPDIR": str(self.scratch)},
+                env={**os.environ, "TMPDIR": str(self.scratch), "RUSHES_DEBUG": "1"},
             )
         self.started += 1
         member = Member(role, process, path)
@@ -102,7 +104,8 @@ class Fleet:
     def tend(self) -> None:
         """Whoever ended is replaced."""
         for member in [each for each in self.members if each.process.poll() is not None]:
-            self.unasked.append((member.log.name, member.process.returncode))
+            words = member.log.read_text(errors="replace")[-_LAST_WORDS:]
+            self.unasked.append((member.log.name, member.process.returncode, words))
             self._replace(member)
 
     def _name(self, name: str) -> list[str]:

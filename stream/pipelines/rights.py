@@ -30,7 +30,7 @@ def process_names() -> tuple[str, ...]:
 
 
 def rights_of_processes(names: Collection[str]) -> tuple[BrokerRight, ...]:
-    """Of a user that runs all of these. Raises `KeyError` for a name that is none of `process_names`."""
+    """Of a user that runs all of these. Raises `UnknownStage` for a name that is none of `process_names`."""
     return tuple(sorted({right for name in names for right in _rights(name)}))
 
 

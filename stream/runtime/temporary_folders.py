@@ -12,6 +12,7 @@ from pathlib import Path
 from stream.errors import Fatal
 
 PREFIX = "rushes-scratch-"
+_HINT = "set TMPDIR to a folder with room"
 
 
 @contextmanager
@@ -23,7 +24,11 @@ def own_scratch() -> Iterator[Path]:
     folder can be made.
     """
     before = os.environ.get("TMPDIR")
-    with folder_below(Path(tempfile.gettempdir()), hint="set TMPDIR to a folder with room") as folder:
+    try:
+        parent = Path(tempfile.gettempdir())
+    except OSError as error:  # none of those that are looked into can be written
+        raise _no_scratch(error, _HINT) from None
+    with folder_below(parent, hint=_HINT) as folder:
         _use(str(folder))
         try:
             yield folder
@@ -41,13 +46,17 @@ def folder_below(parent: Path, *, hint: str) -> Iterator[Path]:
         _sweep(parent)
         folder, lock = _claimed(parent)
     except OSError as error:
-        raise Fatal(f"no folder for temporary files: {error.strerror}; {hint}", code="no_scratch") from None
+        raise _no_scratch(error, hint) from None
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
         _sweep(parent)
+
+
+def _no_scratch(error: OSError, hint: str) -> Fatal:
+    return Fatal(f"no folder for temporary files: {error.strerror}; {hint}", code="no_scratch")
 
 
 def _use(directory: str | None) -> None:

@@ -35,7 +35,7 @@ def run_jobs(
     keep: KeptFor | None = None,
 ) -> None:
     """Run the named stages until `stop`, then drain. `name`: of the deployment, for metrics. `keep`: how long the
-    coordinator keeps intermediates; None: until somebody removes them. Raises `KeyError` for a name that is no stage,
+    coordinator keeps intermediates; None: until somebody removes them. Raises `UnknownStage` for a name that is none,
     and what ended a worker.
     """
     topology = jobs.topology()

@@ -77,7 +77,7 @@ def run_deployed(
     *,
     clock: Clock,
 ) -> None:
-    """Run the named stages until `stop`, then drain. Raises `KeyError` for a name that is no stage, and what ended a
+    """Run the named stages until `stop`, then drain. Raises `UnknownStage` for a name that is none, and what ended a
     worker.
     """
     registry = CollectorRegistry()

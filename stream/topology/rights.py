@@ -40,7 +40,7 @@ class BrokerRight:
 
 def rights_of(topology: Topology, stages: Collection[str]) -> tuple[BrokerRight, ...]:
     """Of one process that runs these stages, where topics and the places of groups were made by somebody else. Raises
-    `KeyError` for a name that is no stage.
+    `UnknownStage` for a name that is none.
     """
     run = [topology.stage(name) for name in stages]
     # Every process compares the topics with what they should be, and asks where each group is before it trims.

@@ -17,6 +17,10 @@ class InvalidTopology(ValueError):
     """The stages do not fit together. The message lists every problem, one per line."""
 
 
+class UnknownStage(KeyError):
+    """There is no stage of this name."""
+
+
 class Topology:
     """Stages that fit together; raises `InvalidTopology` otherwise.
 
@@ -93,11 +97,11 @@ class Topology:
         return self._known[name]
 
     def stage(self, name: str) -> Stage:
-        """Raises `KeyError` with the known names."""
+        """Raises `UnknownStage` with the known names."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
-        raise KeyError(f"no stage {name!r}; there are {', '.join(stage.name for stage in self.stages)}")
+        raise UnknownStage(f"no stage {name!r}; there are {', '.join(stage.name for stage in self.stages)}")
 
     def readers(self, topic: str) -> tuple[Stage, ...]:
         """The stages that consume `topic`; their names are its consumer groups."""

@@ -64,7 +64,7 @@ def test_whatever_befalls_a_roll_out_it_ends_as_if_nothing_had(tmp_path: Path) -
                 assert len(chaos.blind_s) == 2
             assert_undisturbed(state, calm.rows, calm.statuses, load.bad)
             assert_nothing_left(chaos)
+            assert fleet.unasked == []  # first, as it has their last words
             assert not fleet.tracebacks()
-            assert fleet.unasked == []
     finally:
         node.down()

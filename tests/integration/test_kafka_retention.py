@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from benchmarks.testbed.cluster_changes import delete_below, set_offset
 from benchmarks.testbed.waiting import wait_for
 from stream.broker.contract import Consumer, TopicSpec
+from stream.broker.kafka import admin_queries as admin_queries_module
 from stream.broker.kafka import broker as broker_module
 from stream.broker.kafka import consumer as consumer_module
 from stream.broker.kafka.admin_queries import AdminQueries
@@ -19,7 +21,7 @@ from stream.broker.kafka.consumer import KafkaConsumer
 from stream.broker.kafka.offsets import OffsetAdmin
 from stream.broker.kafka.reader import Reader
 from stream.clock import SystemClock
-from stream.errors import Fatal
+from stream.errors import Fatal, Unavailable
 from stream.events.asset import AssetDeleted
 from stream.topology.topics import WEEK_MS, Topic
 from stream.worker.topic_retention import TopicRetention
@@ -163,6 +165,41 @@ def test_a_cluster_that_does_not_show_its_settings_is_believed_with_a_warning(
     monkeypatch.setattr(AdminQueries, "config_of", hidden)
     broker.check_cluster()
     assert "does not show offsets.retention.minutes (reading settings: not authorized)" in caplog.text
+
+
+def test_a_node_that_does_not_count_itself_yet_is_asked_again(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment after its start a node answers with its topics and with no node."""
+    there = broker.nodes()
+    whole, answers = AdminClient.list_topics, 0
+
+    def starting(client: AdminClient, *arguments: Any, **options: Any) -> ClusterMetadata:
+        nonlocal answers
+        answers += 1
+        found: ClusterMetadata = whole(client, *arguments, **options)
+        if answers == 1:
+            found.brokers = {}
+        return found
+
+    monkeypatch.setattr(AdminClient, "list_topics", starting)
+    broker.check_cluster()
+    assert answers == 2
+    assert broker.nodes().brokers.keys() == there.brokers.keys()
+
+
+def test_where_no_node_works_it_is_said_in_words(broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = AdminClient.list_topics
+
+    def without(client: AdminClient, *arguments: Any, **options: Any) -> ClusterMetadata:
+        found: ClusterMetadata = whole(client, *arguments, **options)
+        found.brokers = {}
+        return found
+
+    monkeypatch.setattr(AdminClient, "list_topics", without)
+    monkeypatch.setattr(admin_queries_module, "PATIENCE_S", 0.1)
+    with pytest.raises(Unavailable, match="asking for nodes and topics: Broker: Broker not available"):
+        broker.check_cluster()
 
 
 def stand(broker: KafkaBroker, spec: TopicSpec, offset: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, ResourceType
 
 from stream.broker.kafka.client import CALL_TIMEOUT_S, PATIENCE_S, SETTLING, KafkaSettings, admin, as_stage_error
@@ -47,10 +47,17 @@ class AdminQueries:
             self._client = None
 
     def nodes(self) -> ClusterMetadata:
-        """The cluster's metadata, with its nodes and topics."""
-        return self.with_retries(
-            "asking for nodes and topics", lambda client: client.list_topics(timeout=CALL_TIMEOUT_S)
-        )
+        """The cluster's metadata, with its topics and at least one node."""
+
+        def ask(client: AdminClient) -> ClusterMetadata:
+            found = client.list_topics(timeout=CALL_TIMEOUT_S)
+            # A node that has just started answers a moment before it counts itself among those that work.
+            if not found.brokers:
+                raise KafkaException(KafkaError(KafkaError.BROKER_NOT_AVAILABLE))
+            return found
+
+        passing = SETTLING | {KafkaError.BROKER_NOT_AVAILABLE}
+        return self.with_retries("asking for nodes and topics", ask, passing=passing)
 
     def described(self, topics: Iterable[str]) -> dict[str, TopicDescription]:
         """By the name on the cluster, which `topics` are too. Raises `Fatal` where one does not exist."""

@@ -39,11 +39,12 @@ def rights(
     from stream.broker.names import Names
     from stream.pipelines.rights import process_names, rights_of_processes
     from stream.topology.rights import rights_by_resource
+    from stream.topology.topology import UnknownStage
 
     shared: Context = context.obj
     try:
         found = rights_of_processes(processes)
-    except KeyError:
+    except UnknownStage:
         raise UsageProblem(f"PROCESS: there are {', '.join(process_names())}") from None
     if (principal is None) is not (broker is None):
         raise UsageProblem("--principal and --broker belong together: who gets the rights, and on which cluster")

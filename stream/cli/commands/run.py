@@ -100,6 +100,7 @@ def run(  # one option per thing a deployment decides
         priority.give_way()
     from stream.pipelines.understanding import needing
     from stream.sessions.stage_process import Deployment, run_deployed
+    from stream.topology.topology import UnknownStage
 
     shared: Context = context.obj
     clock = SystemClock()
@@ -126,7 +127,7 @@ def run(  # one option per thing a deployment decides
         with own_scratch(), there.connected(clock) as cluster, stop_on_signals(stop):
             run_deployed(settings, stages, cluster, deployment, stop, clock=clock)
     # `run_deployed` knows the stages. An unknown one may need an option, which the hint names.
-    except KeyError as unknown:
+    except UnknownStage as unknown:
         raise UsageProblem(f"{unknown.args[0]}{_missing_options(stages, settings)}") from None
 
 

@@ -98,6 +98,21 @@ def test_a_stage_that_an_option_adds_is_refused_with_that_option(
     assert not started
 
 
+@pytest.mark.parametrize(
+    ("command", "works"),
+    [("run index", "stage_process.run_deployed"), ("jobs run render", "jobs_process.run_jobs")],
+)
+def test_a_key_that_a_worker_misses_is_no_stage_that_the_user_misspelt(
+    command: str, works: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def defective(*_: Any, **__: Any) -> None:
+        raise KeyError("segment")
+
+    monkeypatch.setattr(f"stream.sessions.{works}", defective)
+    with pytest.raises(KeyError, match="segment"):
+        CliRunner().invoke(app, ["--state", str(tmp_path), *command.split(), *BROKER], catch_exceptions=False)
+
+
 def test_a_supervisor_passes_on_what_its_workers_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     watched, commands = [], []
 

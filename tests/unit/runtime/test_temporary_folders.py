@@ -73,3 +73,14 @@ def test_where_no_folder_can_be_made_the_user_is_told_which_variable_to_set(monk
     monkeypatch.setattr(tempfile, "mkdtemp", full)
     with pytest.raises(Fatal, match="No space left on device; set TMPDIR"), own_scratch():
         pass
+
+
+def test_where_no_temporary_folder_can_be_written_the_user_is_told_which_variable_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with pytest.raises(Fatal, match=r"No usable temporary directory found in \['/tmp'\]; set TMPDIR"), own_scratch():
+        pass

@@ -117,6 +117,7 @@ def run(
     from stream.sessions.jobs_embedded import scratch_within
     from stream.sessions.jobs_process import run_jobs
     from stream.sessions.stage_process import Deployment
+    from stream.topology.topology import UnknownStage
 
     shared: Context = context.obj
     clock, stop = SystemClock(), threading.Event()
@@ -151,7 +152,7 @@ def run(
             if RENDER in stages:
                 _ = jobs.credentials  # what is wrong with them is said at start
             run_jobs(jobs, stages, cluster, deployment, stop, clock=clock, name=shared.deployment, keep=keep)
-    except KeyError as unknown:
+    except UnknownStage as unknown:
         raise UsageProblem(str(unknown.args[0])) from None
 
 
