@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from benchmarks.peers.task import CROP, OnnxNetwork
 from models.pictures.geometry import resized_crop
-from models.protocol import Image, Predictions
+from models.protocol import Floats, Image, Predictions
 from models.registry import ModelContext
 from models.weights.fetch import digest_of
 from stream.events.annotations import ModelStamp
@@ -36,11 +37,16 @@ class OnnxTagger:
         return tuple(names)
 
     def open(self) -> None:
-        self._network = OnnxNetwork(str(self._path), self._threads)
+        self._network = OnnxNetwork(str(self._path), threads=1)
+        self._side_by_side = ThreadPoolExecutor(self._threads)
 
     def close(self) -> None:
+        self._side_by_side.shutdown()
         del self._network
 
     def predict(self, images: Sequence[Image]) -> Predictions:
-        found = [self._network.run(resized_crop(image, resize=256, crop=CROP).astype(np.uint8)) for image in images]
+        found = list(self._side_by_side.map(self._predicted, images))
         return Predictions(np.stack([row for row, _ in found]), np.stack([features for _, features in found]))
+
+    def _predicted(self, image: Image) -> tuple[Floats, Floats]:
+        return self._network.run(resized_crop(image, resize=256, crop=CROP).astype(np.uint8))

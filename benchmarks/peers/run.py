@@ -2,7 +2,7 @@
 
 Each in an environment and process of its own, from start to exit, in turns. Settings for two cores: plain and Daft two
 processes with one ONNX Runtime thread each; Ray two CPUs, one actor with two threads; rushes two decode children and
-two model threads. One decoder thread each, except Ray's reader in `full`, which has no such setting.
+two model threads, a picture each. One decoder thread each, except Ray's reader in `full`, which has no such setting.
     python -m benchmarks.peers.run [--quick | --whole] [--clips N] [--only WORKLOAD]… [--without CONTENDER]…
 """
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ CUDA_BATCH = 64
 
 
 class OpenNsfw:
-    """github.com/yahoo/open_nsfw: takes BGR minus the mean, gives [sfw, nsfw]. On a CPU onnxruntime runs one picture at
-    a time. On CUDA torch runs padded batches, with convolutions in float16.
+    """github.com/yahoo/open_nsfw: takes BGR minus the mean, gives [sfw, nsfw]. On a CPU onnxruntime runs pictures side
+    by side, each on one thread (ADR 0010). On CUDA torch runs padded batches, with convolutions in float16.
 
     The network was trained on JPEG files, so images go through JPEG too (256x256, then the central 224).
     """
@@ -30,6 +31,7 @@ class OpenNsfw:
     def __init__(self, context: ModelContext) -> None:
         self._context = context
         self._session: Session = None
+        self._threads: ThreadPoolExecutor | None = None
         self.batches: PictureBatches | None = None
 
     def stamp(self) -> ModelStamp:
@@ -38,7 +40,8 @@ class OpenNsfw:
     def open(self) -> None:
         path = self._context.cache.file("open-nsfw")
         if (device := ready_device(self._context)) == "cpu":
-            self._session = cpu_session(path, self._context.threads)
+            self._session = cpu_session(path, threads=1)
+            self._threads = ThreadPoolExecutor(self._context.threads, "moderation")
             return
         limit_threads(self._context)
         # Imported here: the module needs torch, and the CPU path runs without it.
@@ -49,14 +52,19 @@ class OpenNsfw:
     def close(self) -> None:
         if self.batches is not None:
             self.batches.close()
-        self._session = self.batches = None
+        if self._threads is not None:
+            self._threads.shutdown()
+        self._session = self.batches = self._threads = None
 
     def nsfw(self, images: Sequence[Image]) -> Floats:
         if self.batches is not None:
             return self.batches.run(images)[0]
+        assert self._threads is not None, "call open first"
+        return np.fromiter(self._threads.map(self._score, images), np.float32, len(images))
+
+    def _score(self, image: Image) -> float:
         name = self._session.get_inputs()[0].name
-        scores = [self._session.run(None, {name: input_of(image)})[0][0, 1] for image in images]
-        return np.asarray(scores, np.float32)
+        return float(self._session.run(None, {name: input_of(image)})[0][0, 1])
 
 
 def batches_of(network: Any, device: str, batch: int, threads: int) -> PictureBatches:

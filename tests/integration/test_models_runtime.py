@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,24 @@ def test_a_lone_window_has_the_same_sums_on_any_number_of_threads(
     for window in (ticks[:67], ticks[5:118], ticks):
         one, *more = [judge(window).tobytes() for judge in judges]
         assert more == [one, one]
+
+
+def test_pictures_keep_their_order_and_say_the_same_on_any_number_of_threads(
+    require_weights: Require, model_context: ModelContext
+) -> None:
+    require_weights("efficientnet-lite0", "open-nsfw", "clips")
+    images = frames_of(model_context.cache, "bikes.mp4", (456, 256), every=40)
+    said = []
+    for threads in (1, 2, 3):
+        context = replace(model_context, threads=threads)
+        tagger, moderator = EfficientNetTagger(context), OpenNsfw(context)
+        with closing(tagger), closing(moderator):
+            tagger.open()
+            moderator.open()
+            found, scores = tagger.predict(images), moderator.nsfw(images)
+        said.append((found.probabilities.tobytes(), found.features.tobytes(), scores.tobytes()))
+    assert len(set(scores.tolist())) == len(images) > 3  # pictures differ, so their order shows
+    assert said == [said[0]] * 3
 
 
 def test_shots_on_an_accelerator_are_those_of_the_cpu(
