@@ -22,7 +22,7 @@ from benchmarks.peers.environments import python_of, tagger
 from benchmarks.peers.outputs import frames_of, in_common
 from benchmarks.peers.workloads import NAMES, QUICK, REDUCED, WHOLE, Size, Workload, workloads
 
-PLAIN, DAFT, RAY, ALL = "plain script", "Daft", "Ray Data", "rushes, everything"
+PLAIN, DAFT, RAY, BARE, ALL = "plain script", "Daft", "Ray Data", "rushes' decoder", "rushes, everything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ PEERS: Mapping[str, Peer] = {
     PLAIN: Peer("plain", "plain"),
     DAFT: Peer("daft_frames", "daft"),
     RAY: Peer("ray_frames", "ray"),
+    BARE: Peer("rushes_bare", None, "and the tagger alone: no sandbox, no stores"),
     "rushes": Peer("rushes_topology", None, "also: sandbox, thumbnails, index, ledgers"),
 }
 EVERYTHING = Peer("rushes_everything", None, "also: shots, moderation, vectors, by its own models")
@@ -119,7 +120,9 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=int, help="how many clips [6, 40 or 2,000]")
     parser.add_argument("--only", action="append", default=[], choices=NAMES, help="a workload; repeatable")
-    parser.add_argument("--without", action="append", default=[], choices=(RAY, ALL), help="a contender to leave out")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=(RAY, BARE, ALL), help="a contender to leave out"
+    )
     given = parser.parse_args()
     size = QUICK if given.quick else WHOLE if given.whole else REDUCED
     size = size if given.clips is None else replace(size, clips=given.clips)

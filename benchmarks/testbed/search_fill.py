@@ -55,9 +55,9 @@ class Footage:
     def assets(self) -> int:
         return round(self.moments / _MOMENTS_AN_ASSET)
 
-    def questions(self, count: int) -> Vectors:
+    def questions(self, count: int, seed: int = 99) -> Vectors:
         """Vectors as of moments of assets that are not in the index."""
-        random = np.random.default_rng(99)
+        random = np.random.default_rng(seed)
         return _unit(
             _topics()[random.integers(0, _TOPICS, count)] + _noise(random, count, 0.6) + _noise(random, count, 0.4)
         )
